@@ -1,0 +1,395 @@
+"""
+What we say: the verdict, its findings with their evidence, and everything the first screen shows.
+
+Plain data with no way back to a dump, the exact content of the JSON report.  It knows no rule and no rendering: a
+number a report needs is a field here, computed by whoever builds it.  Fields that do not apply are None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leakscope.model.allocations import Frame
+    from leakscope.model.dump import Death, Health
+
+SCHEMA = "leakscope.report/1"
+
+SubjectKind = Literal["objects", "blocks", "buffers", "chunks", "pool", "references"]
+SUBJECT_KINDS: tuple[SubjectKind, ...] = ("objects", "blocks", "buffers", "chunks", "pool", "references")
+SegmentName = Literal["live", "allocator_free", "native", "mapped_files", "recorder", "unknown"]
+SEGMENT_NAMES: tuple[SegmentName, ...] = ("live", "allocator_free", "native", "mapped_files", "recorder", "unknown")
+"""Parts of resident memory in the order they are drawn; ``recorder`` is leakscope's own ledger."""
+
+
+class Verdict(Enum):
+    """The seven answers; ``LEAK`` first, in the order findings are listed."""
+
+    LEAK = "LEAK"
+    GROWTH = "GROWTH"
+    FRAGMENTATION = "FRAGMENTATION"
+    POOLING = "POOLING"
+    BOUNDED = "BOUNDED"
+    STABLE = "STABLE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    One measured statement for or against a finding.
+
+    Attributes
+    ----------
+    stance : {"for", "against"}
+    claim : str
+        The statement in words, without the number.
+    value, error : float
+        The number and its standard error (0 if exact).
+    unit : str
+        ``bytes``, ``blocks``, ``s``, ``share``, ...
+    """
+
+    stance: Literal["for", "against"]
+    claim: str
+    value: float
+    unit: str
+    error: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """
+    What a finding is about.
+
+    Attributes
+    ----------
+    kind : one of `SUBJECT_KINDS`
+    type : str or None
+        Qualified type of the objects.
+    module, function, file, line
+        Where it is allocated: the innermost frame of the program's own code.
+    library, symbol
+        The native library and function, where native code allocates.
+    thread : str or None
+        The owner thread, if there is one that matters.
+    pool : str or None
+        Label of a pool.
+    """
+
+    kind: SubjectKind
+    type: str | None = None
+    module: str | None = None
+    function: str | None = None
+    file: str | None = None
+    line: int | None = None
+    library: str | None = None
+    symbol: str | None = None
+    thread: str | None = None
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """
+    How much a subject grew.
+
+    Attributes
+    ----------
+    bytes, count : int
+        Gain; negative if it shrank.
+    between : (int, int)
+        The two sources compared, as indices into ``Report.sources``; equal if the growth was seen in one source's
+        series.
+    """
+
+    bytes: int
+    count: int
+    between: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadShares:
+    """
+    Blocks by thread name.
+
+    Attributes
+    ----------
+    allocated_by, released_by : mapping of str to int
+        Thread name to blocks, biggest first.
+    """
+
+    allocated_by: Mapping[str, int]
+    released_by: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One judgement with its evidence.
+
+    Attributes
+    ----------
+    code, rule : str
+        ``LS601`` and ``leak``; a code never changes its meaning.
+    verdict : Verdict
+    confidence : float
+        0 to 1.
+    fingerprint : str
+        Stable across runs and machines: no addresses, no line numbers of the runtime.
+    sentence : str
+        The judgement in plain English.
+    subject : Subject
+    bytes, count : int
+        Size of the subject in the last source.
+    growth : Growth or None
+        None where one moment was judged.
+    stack : tuple of Frame
+        Where it is allocated, innermost first.
+    holders : tuple of tuple of str
+        Paths from roots, merged; empty if the dump has no objects.
+    threads : ThreadShares or None
+    evidence : tuple of Evidence
+    advice : tuple of str
+        What to do, most useful first.
+    """
+
+    code: str
+    rule: str
+    verdict: Verdict
+    confidence: float
+    fingerprint: str
+    sentence: str
+    subject: Subject
+    bytes: int
+    count: int
+    growth: Growth | None
+    stack: tuple[Frame, ...]
+    evidence: tuple[Evidence, ...]
+    advice: tuple[str, ...]
+    holders: tuple[tuple[str, ...], ...] = ()
+    threads: ThreadShares | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"Finding {self.code}: confidence {self.confidence} is not between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    One dump the report was made from.
+
+    Attributes
+    ----------
+    path : str
+    runtime, runtime_version : str
+    argv : tuple of str
+    pid, number : int
+    reason : str
+        Why the dump was taken.
+    taken_unix_s, elapsed_s : float
+    interval_bytes : int
+        1 if exact.
+    death : Death or None
+    """
+
+    path: str
+    runtime: str
+    runtime_version: str
+    argv: tuple[str, ...]
+    pid: int
+    number: int
+    reason: str
+    taken_unix_s: float
+    elapsed_s: float
+    interval_bytes: int
+    death: Death | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """
+    A part of the resident memory.
+
+    Attributes
+    ----------
+    name : one of `SEGMENT_NAMES`
+    label : str
+        The same for people: ``free inside allocators``.
+    bytes : int
+        Never negative.
+    """
+
+    name: SegmentName
+    label: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentBar:
+    """
+    Where the resident memory of the last source went; the segments add up to it exactly.
+
+    Attributes
+    ----------
+    rss_bytes : int
+    segments : tuple of Segment
+        In the order of `SEGMENT_NAMES`; what nobody can explain is ``unknown``.
+    """
+
+    rss_bytes: int
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        if any(segment.bytes < 0 for segment in self.segments):
+            raise ValueError("ResidentBar: a segment is negative")
+        if sum(segment.bytes for segment in self.segments) != self.rss_bytes:
+            raise ValueError("ResidentBar: the segments do not add up to the resident memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """
+    Totals of each source, in the order of the sources; None where a source does not know.
+
+    Attributes
+    ----------
+    rss_bytes, live_bytes, objects, chunks : tuple of int or None
+    resident : ResidentBar or None
+        Where the resident memory of the last source went.
+    """
+
+    rss_bytes: tuple[int | None, ...]
+    live_bytes: tuple[int | None, ...]
+    objects: tuple[int | None, ...]
+    chunks: tuple[int | None, ...]
+    resident: ResidentBar | None
+
+    def __post_init__(self) -> None:
+        if len({len(self.rss_bytes), len(self.live_bytes), len(self.objects), len(self.chunks)}) > 1:
+            raise ValueError("Totals: one number per source is needed in each row")
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    """
+    One row of measurements to draw small.
+
+    Attributes
+    ----------
+    name : str
+        ``rss_bytes``, ``live_bytes``, ``live_blocks``, ``objects``.
+    label : str
+        The same for people: ``resident``.
+    unit : {"bytes", "count"}
+    times_s, values : tuple of float
+        Seconds since recording began; the values, None where not taken.
+    """
+
+    name: str
+    label: str
+    unit: Literal["bytes", "count"]
+    times_s: tuple[float, ...]
+    values: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.times_s) != len(self.values):
+            raise ValueError("Sparkline: one value per time is needed")
+
+
+@dataclass(frozen=True, slots=True)
+class StackRow:
+    """
+    One row of a table of stacks.
+
+    Attributes
+    ----------
+    stack : tuple of Frame
+        Innermost first; empty means no Python code was running.
+    bytes, blocks : int
+        Alive in the last source.
+    error_bytes : int
+        Standard error of ``bytes`` from sampling; 0 if exact.
+    growth_bytes, growth_blocks : int or None
+        Gain since the first source or sample; None if unknown.
+    thread : str or None
+        Name of the owner thread if one has nearly all.
+    """
+
+    stack: tuple[Frame, ...]
+    bytes: int
+    blocks: int
+    error_bytes: int = 0
+    growth_bytes: int | None = None
+    growth_blocks: int | None = None
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCost:
+    """
+    What recording itself cost.
+
+    Attributes
+    ----------
+    ledger_bytes : int
+        Resident memory of the ledger.
+    share_of_rss : float or None
+        The same as a fraction of the resident memory.
+    interval_bytes : int
+        How finely it recorded; 1 is exact.
+    """
+
+    ledger_bytes: int
+    share_of_rss: float | None
+    interval_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    Everything a reader may see.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        Of the whole run.
+    sentence : str
+        The verdict in plain English: the first line of every report.
+    sources : tuple of Source
+        The dumps, in time order.
+    health : Health
+        Of the last source.
+    notes : tuple of str
+        What weakens the verdict, one sentence each; empty if nothing does.
+    totals : Totals
+        Per source; and where the resident memory went.
+    sparklines : tuple of Sparkline
+    findings : tuple of Finding
+        ``LEAK`` first, then by bytes of growth.
+    top_live, top_growing : tuple of StackRow
+        Stacks with the most live bytes, and with the biggest gain.
+    own_cost : OwnCost or None
+    next_command : str or None
+        What to type next.
+    schema : str
+    """
+
+    verdict: Verdict
+    sentence: str
+    sources: tuple[Source, ...]
+    health: Health
+    notes: tuple[str, ...]
+    totals: Totals
+    sparklines: tuple[Sparkline, ...]
+    findings: tuple[Finding, ...]
+    top_live: tuple[StackRow, ...]
+    top_growing: tuple[StackRow, ...]
+    own_cost: OwnCost | None
+    next_command: str | None
+    schema: str = SCHEMA
