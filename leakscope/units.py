@@ -179,7 +179,9 @@ def _number_and_factor(
 def _below_a_minute(seconds: float) -> str:
     if seconds == 0:
         return "0 s"
-    return f"{seconds:.1f} s" if seconds >= 0.9995 else f"{seconds * 1000:.0f} ms"
+    if seconds >= 0.9995:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.00995 else f"{seconds * 1000:.1f} ms"
 
 
 def _sign(value: float, digits: str, signed: bool) -> str:

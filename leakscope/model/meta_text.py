@@ -40,7 +40,7 @@ def read_meta(text: str | bytes) -> tuple[DumpMeta, Health]:
         If it is not such a text; the message names the key.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text if isinstance(text, str) else text.decode("utf-8"))
     except RecursionError as error:
         raise ValueError("meta: nested too deeply") from error
     if not isinstance(data, dict):
@@ -82,7 +82,7 @@ def write_meta(meta: DumpMeta, health: Health) -> str:
     totals = _as_dict(meta.totals)
     by_domain = totals.pop("live_bytes_by_domain")
     data["totals"] = totals | {_DOMAIN_PREFIX + name: live for name, live in by_domain.items()}
-    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return json.dumps(data, allow_nan=False)
 
 
 def _as_dict(record: Death | Health | ProcessMemory | LedgerTotals) -> dict[str, Any]:
@@ -142,14 +142,19 @@ def _text(data: Mapping[str, Any], key: str, within: str = "") -> str:
     value = _value(data, key, within)
     if not isinstance(value, str):
         raise ValueError(f"meta: {within}{key} is not a text")
-    return value
+    return _printable(value)
 
 
 def _texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = _value(data, key)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"meta: {key} is not a list of texts")
-    return tuple(value)
+    return tuple(map(_printable, value))
+
+
+def _printable(text: str) -> str:
+    # Arguments and paths that are no UTF-8 arrive as lone surrogates, which no report could print.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _whole(data: Mapping[str, Any], key: str, within: str = "") -> int:
