@@ -34,17 +34,19 @@ class CaptureConfig:
     follow : bool
         Record child processes that run Python, too.
     sample_every_s : float
-        Seconds between two samples of the series.
+        Seconds between two samples of the series at first.
     max_samples : int
-        Most rows of the series; beyond that it is thinned, so any length of run fits.
+        Most rows of the series; beyond that it is thinned and the distance doubles, so any length of run fits.
     dump_every_s : float or None
         Seconds between two dumps; None for none by time.
     dump_on_rss_bytes : int or None
-        Take a dump when resident memory first passes this, and at each doubling of it.
+        Take a dump when resident memory first passes this, and whenever it has grown by another quarter.
     dump_on_signal : int or None
         Number of a signal to the parent that takes a dump.
     baseline_after_s : float or None
         Seconds after which the first dump, the baseline, is taken; None for none.
+    keep_dumps : int
+        Most dumps kept of those taken by time or resident memory: the first, and the latest.
     """
 
     interval_bytes: int = 64 * 1024
@@ -52,12 +54,13 @@ class CaptureConfig:
     max_frames: int = 64
     max_stacks: int = 1 << 18
     follow: bool = False
-    sample_every_s: float = 1.0
-    max_samples: int = 1024
+    sample_every_s: float = 0.05
+    max_samples: int = 240
     dump_every_s: float | None = None
     dump_on_rss_bytes: int | None = None
     dump_on_signal: int | None = None
-    baseline_after_s: float | None = None
+    baseline_after_s: float | None = 1.0
+    keep_dumps: int = 20
 
     def __post_init__(self) -> None:
         self._require(self.interval_bytes >= 1, "the sampling interval must be at least 1 byte (1 records every block)")
@@ -73,6 +76,7 @@ class CaptureConfig:
             self.dump_on_rss_bytes is None or self.dump_on_rss_bytes > 0,
             "the resident memory that triggers a dump must be above zero",
         )
+        self._require(self.keep_dumps >= 2, "at least 2 dumps must be kept: the first and the last")
         self._require(
             self.baseline_after_s is None or self.baseline_after_s >= 0, "the time of the baseline must not be negative"
         )
