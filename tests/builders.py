@@ -169,7 +169,7 @@ class _Run:
 
     def _resize(self, of: dict[Key, list[_Batch]], key: Key, count: int, born_s: float, counted: bool = True) -> None:
         """More blocks are born now; of fewer, the youngest die."""
-        self.threads.setdefault(key[2], born_s)
+        self.stack(key[0]), self.threads.setdefault(key[2], born_s)
         batches = of.setdefault(key, [])
         gain = count - sum(batch.count for batch in batches)
         if counted:
@@ -297,8 +297,7 @@ class _Run:
         for key, batches in self.blocks.items():
             site, size, thread, domain = key
             for batch in batches:
-                weight = float(size)
-                step = 1
+                weight, step = float(size), 1.0
                 if self.interval_bytes > 1 and size < EXACT_BYTES:
                     kept = max(1, min(batch.count, round(batch.count * size / self.interval_bytes)))
                     weight, step = batch.count * size / kept, batch.count / kept
