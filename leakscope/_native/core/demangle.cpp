@@ -67,7 +67,8 @@ std::string_view take_identifier(std::string_view& mangled) noexcept {
 // "_ZNK3foo3barIiE3bazEv" becomes "foo::bar<...>"; empty if the name does not begin with plain identifiers.
 std::string shortened(std::string_view mangled) {
   mangled.remove_prefix(2);
-  if (mangled.starts_with('N')) {
+  const bool nested = mangled.starts_with('N');
+  if (nested) {
     mangled.remove_prefix(1);
     while (!mangled.empty() && std::string_view("rVKRO").find(mangled.front()) != std::string_view::npos) {
       mangled.remove_prefix(1);
@@ -78,13 +79,13 @@ std::string shortened(std::string_view mangled) {
     name = "std";
     mangled.remove_prefix(2);
   }
-  for (;;) {
+  do {
     if (mangled.starts_with('L')) mangled.remove_prefix(1);  // internal linkage
     const std::string_view identifier = take_identifier(mangled);
     if (identifier.empty()) break;
     if (!name.empty()) name += "::";
     name += identifier;
-  }
+  } while (nested);
   if (!name.empty()) name += mangled.starts_with('I') ? "<...>" : "...";
   return name;
 }
