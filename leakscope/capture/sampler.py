@@ -3,7 +3,7 @@ Measuring one recorded process: its ledger, and what the system says about it.
 
 It knows what to read and how often that is affordable; it refuses to know when a dump is due.  It never stops the
 process.  Everything cheap is read at each look; the per-stack totals when the series wants a sample and the budget
-allows it; proportional and unique memory, which take the process' memory-map lock, within a budget of their own.
+allows it; what takes the process' memory-map lock, within a budget of time of its own.
 """
 
 from __future__ import annotations
@@ -17,13 +17,23 @@ from leakscope.capture.series import MOST_SITES, GrowingSeries, Sample, Sites
 from leakscope.capture.thinning import Thinning
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from leakscope._core import Ledger
     from leakscope.model.config import CaptureConfig
 
+HEAP_FROM_S = 0.2
+"""When the heap of malloc is looked at first."""
 SHARES_FROM_S = 1.0
 """Before that the program still starts up, and psutil would be loaded for nothing in a short run."""
+HELD_SHARE = 0.005
+"""Part of the time that the memory-map lock may be held for looking."""
+_LOOK_EVERY_S = 0.1
 _SMALLEST_SHARE_OF_LIVE = 10_000
 """A stack with less than this part of the live bytes is not worth a row."""
+_FROM_TOTALS = (
+    "live_bytes", "live_blocks", "alloc_blocks", "arena_count", "arena_bytes", "mapping_bytes", "large_mapping_count",
+)  # fmt: skip
 
 
 class Sampler:
@@ -38,21 +48,47 @@ class Sampler:
     config : CaptureConfig
     budget : Budget
         Processor time for all samplers together.
+
+    Attributes
+    ----------
+    series : GrowingSeries
+    resident : Resident or None
+        Parts of the resident memory when last seen.
+    malloc_heap_bytes : int or None
+        The heap of malloc when last seen.
+    latest : Sample or None
+    totals : mapping of str to int
+        The ledger's totals at that sample.
     """
 
     def __init__(self, ledger: Ledger, pid: int, config: CaptureConfig, budget: Budget) -> None:
         self.series = GrowingSeries(Thinning(config.max_samples, config.sample_every_s))
         self.resident: process.Resident | None = None
+        self.malloc_heap_bytes: int | None = None
         self.latest: Sample | None = None
+        self.totals: Mapping[str, int] = {}
         self._ledger = ledger
         self._pid = pid
         self._budget = budget
-        self._lock_budget = Budget(grace_s=0.02)
+        self._held = Budget(HELD_SHARE, grace_s=0.01)
         self._vitals: process.Vitals | None = None
+        self._shares: dict[str, float] = {}
+        self._next_look_s = 0.0
 
-    def look(self) -> int | None:
-        """Resident memory now; the latest known once the process is gone."""
-        self.resident = process.resident(self._pid) or self.resident
+    def look(self, elapsed_s: float) -> int | None:
+        """
+        Resident memory now, or when it was last seen.
+
+        Parameters
+        ----------
+        elapsed_s : float
+            Seconds since recording began.
+        """
+        if elapsed_s >= self._next_look_s:
+            self._next_look_s = elapsed_s + _LOOK_EVERY_S
+            self.resident = process.resident(self._pid) or self.resident
+            if elapsed_s >= max(HEAP_FROM_S, self._held.solvent_at()):
+                self._look_deeper(elapsed_s)
         return self.resident.rss_bytes if self.resident else None
 
     def next_s(self) -> float:
@@ -74,33 +110,31 @@ class Sampler:
         ledger_bytes : int
             Resident bytes of the ledger.
         """
-        totals = self._ledger.totals()
-        at_least = max(1, totals["live_bytes"] // _SMALLEST_SHARE_OF_LIVE)
+        self.totals = self._ledger.totals()
+        at_least = max(1, self.totals["live_bytes"] // _SMALLEST_SHARE_OF_LIVE)
         sites = Sites.of(self._ledger.stacks(at_least, MOST_SITES))
         values: dict[str, float] = {"time_s": elapsed_s, "ledger_bytes": ledger_bytes}
-        for name in ("live_bytes", "live_blocks", "alloc_blocks", "arena_count", "arena_bytes"):
-            values[name] = totals[name]
-        for name in ("mapping_bytes", "large_mapping_count"):
-            values[name] = totals[name]
-        values |= self._vital_values()
-        values |= self._share_values(elapsed_s)
+        values |= {name: self.totals[name] for name in _FROM_TOTALS}
+        self._vitals = process.vitals(self._pid) or self._vitals
+        if self._vitals is not None:
+            values |= {name: getattr(self._vitals, name) for name in ("rss_bytes", "threads", "fds", "cpu_s")}
+        # What was taken since the sample before belongs to this one.
+        values |= self._shares
+        self._shares = {}
         self.latest = Sample(values, sites)
         if self.series.due(elapsed_s):
             self.series.add(self.latest)
         return self.latest
 
-    def _vital_values(self) -> dict[str, float]:
-        self._vitals = process.vitals(self._pid) or self._vitals
-        if self._vitals is None:
-            return {}
-        return {name: getattr(self._vitals, name) for name in ("rss_bytes", "threads", "fds", "cpu_s")}
-
-    def _share_values(self, elapsed_s: float) -> dict[str, float]:
-        if elapsed_s < max(SHARES_FROM_S, self._lock_budget.solvent_at()):
-            return {}
-        process.load_psutil()
-        began = time.perf_counter()
-        found = process.shares(self._pid)
+    def _look_deeper(self, elapsed_s: float) -> None:
+        if elapsed_s >= SHARES_FROM_S:
+            process.load_psutil()
         # Time, not processor time: this is how long the program may have to wait for its memory map.
-        self._lock_budget.spend(time.perf_counter() - began)
-        return {} if found is None else {"pss_bytes": found[0], "uss_bytes": found[1]}
+        began = time.perf_counter()
+        heap = process.malloc_heap(self._pid)
+        if heap is not None:
+            self.malloc_heap_bytes = heap
+        shares = process.shares(self._pid) if elapsed_s >= SHARES_FROM_S else None
+        if shares is not None:
+            self._shares = {"pss_bytes": shares[0], "uss_bytes": shares[1]}
+        self._held.spend(time.perf_counter() - began)

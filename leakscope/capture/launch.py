@@ -1,0 +1,289 @@
+"""
+Starting a program under the recorder, seeing it through, and learning how it ended.
+
+It knows the environment the recorder expects, processes and signals; it refuses to know what is recorded.
+
+The program is started as a shell would start it: same process group, terminal, streams, limits, working folder, signal
+mask and ignored signals, and the same inherited files.  The one difference is the ledger's descriptor, which the
+recorder closes before the interpreter starts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leakscope import native
+from leakscope.capture.budget import Budget
+from leakscope.capture.death import End, OomWitness, death_of
+from leakscope.capture.dumps import DumpFolder
+from leakscope.capture.follow import Follower
+from leakscope.capture.signals import FOLLOWED_STOPS, WATCHED, hands_on, is_stopped, send, stop_too
+from leakscope.capture.watch import FINISHED, RECORDING, RunFacts, Watch
+from leakscope.errors import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from leakscope._core import Ledger
+    from leakscope.capture.watch import Progress
+    from leakscope.model.config import CaptureConfig
+    from leakscope.model.dump import Death
+
+_OURS = ("LEAKSCOPE_LEDGER", "LEAKSCOPE_PRELOAD_WAS", "LEAKSCOPE_SOCKET")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """
+    What to run.
+
+    Attributes
+    ----------
+    executable : str
+        The interpreter.
+    arguments : tuple of str
+        Everything after the interpreter: its own options, the program, the program's arguments.
+    argv : tuple of str
+        The program and its arguments, for the report.
+    recorder : Path
+        The library that records.
+    """
+
+    executable: str
+    arguments: tuple[str, ...]
+    argv: tuple[str, ...]
+    recorder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """
+    A followed child process.
+
+    Attributes
+    ----------
+    pid : int
+    folder : Path
+    dumps : tuple of Path
+    """
+
+    pid: int
+    folder: Path
+    dumps: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """
+    What became of a run.
+
+    Attributes
+    ----------
+    end : End
+        How the program ended.
+    death : Death or None
+        The same in words, if it did not end by itself.
+    folder : Path
+    dumps : tuple of Path
+        Oldest first.
+    children : tuple of Child
+    recorded : bool
+        Whether the recorder came to life.
+    problem : str
+        Why it did not, in the recorder's words; may be empty.
+    problems : tuple of Exception
+        What went wrong on our side; the program did not notice.
+    elapsed_s : float
+        How long it recorded.
+    sampling_cpu_s : float
+        Processor time that sampling took.
+    """
+
+    end: End
+    death: Death | None
+    folder: Path
+    dumps: tuple[Path, ...]
+    children: tuple[Child, ...]
+    recorded: bool
+    problem: str
+    problems: tuple[Exception, ...]
+    elapsed_s: float
+    sampling_cpu_s: float
+
+
+def record(
+    program: Program,
+    config: CaptureConfig,
+    folder: Callable[[int], Path],
+    progress: Callable[[Progress], None] | None = None,
+) -> Recording:
+    """
+    Run a program under the recorder, from start to end.
+
+    Parameters
+    ----------
+    program : Program
+    config : CaptureConfig
+    folder : callable
+        The folder for the dumps, from the process id of the program.
+    progress : callable, optional
+        Told a few times a second how it goes.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    CaptureError
+        If the program could not be started.
+
+    Notes
+    -----
+    Signals are blocked in this process meanwhile and waited for, so no handler ever runs.  Threads started before do
+    not know about that: call this before importing what starts threads.
+    """
+    ledger = native.create_ledger(
+        interval_bytes=config.interval_bytes,
+        exact_bytes=config.exact_bytes,
+        max_frames=config.max_frames,
+        max_stacks=config.max_stacks,
+        follow=config.follow,
+    )
+    facts = RunFacts(program.argv, os.getcwd())
+    budget = Budget()
+    witness = OomWitness()
+    follower = Follower(config, facts, budget, witness) if config.follow else None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    try:
+        pid = _start(program, ledger, follower.address if follower else None, before)
+        watch = Watch(ledger, pid, DumpFolder(folder(pid), config.keep_dumps), facts, config, budget, progress)
+        if follower is not None:
+            follower.start(watch.folder.path)
+        watch.start()
+        try:
+            end = _see_through(pid, config.dump_on_signal, watch)
+            return _conclude(end, watch, follower, witness, budget)
+        finally:
+            watch.abandon()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if follower is not None:
+            follower.close()
+
+
+def child_environment(
+    environment: Mapping[str, str], recorder: Path, ledger_fd: int, socket: str | None
+) -> dict[str, str]:
+    """
+    The environment that wakes the recorder; it takes its own variables away before the program can see them.
+
+    Parameters
+    ----------
+    environment : mapping
+        The environment as the program should see it.
+    recorder : Path
+    ledger_fd : int
+    socket : str or None
+        Where followed children report.
+    """
+    preload = environment.get("LD_PRELOAD", "")
+    child = {name: value for name, value in environment.items() if name not in _OURS}
+    child["LD_PRELOAD"] = f"{recorder}:{preload}" if preload else str(recorder)
+    child["LEAKSCOPE_LEDGER"] = str(ledger_fd)
+    if "LD_PRELOAD" in environment:
+        child["LEAKSCOPE_PRELOAD_WAS"] = preload
+    if socket is not None:
+        child["LEAKSCOPE_SOCKET"] = socket
+    return child
+
+
+def _start(program: Program, ledger: Ledger, socket: str | None, mask: Collection[int]) -> int:
+    """The process id of the program."""
+    environment = child_environment(os.environ, program.recorder, ledger.fd, socket)
+    os.set_inheritable(ledger.fd, True)
+    try:
+        return os.posix_spawn(
+            program.executable,
+            [program.executable, *program.arguments],
+            environment,
+            setsigmask=mask,
+            # Python ignores these two at its start; what it starts should not inherit that.
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+    except OSError as error:
+        raise CaptureError(
+            f"{program.executable}: cannot be started: {error.strerror}", "choose another --python"
+        ) from error
+    finally:
+        os.set_inheritable(ledger.fd, False)
+
+
+def _see_through(pid: int, dump_signal: int | None, watch: Watch) -> End:
+    """Hand on signals and take dumps on request until the program has ended."""
+    # Ignored, as some parents leave it, it would let the kernel forget how the program ended.
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    leader = os.getsid(0) == os.getpid()
+    asked_to_stop = False
+    while True:
+        info = signal.sigwaitinfo(WATCHED)
+        number = info.si_signo
+        if number == signal.SIGCHLD:
+            for change in _changes(pid):
+                if isinstance(change, End):
+                    return change
+                if change in FOLLOWED_STOPS or asked_to_stop:
+                    asked_to_stop = False
+                    stop_too()
+        elif number == dump_signal:
+            watch.dump("signal")
+        else:
+            asked_to_stop = asked_to_stop or number == signal.SIGTSTP
+            stopped = number == signal.SIGCONT and is_stopped(pid)
+            if hands_on(number, info.si_code, info.si_pid, pid, stopped=stopped, session_leader=leader):
+                send(pid, number)
+
+
+def _changes(pid: int) -> Iterator[End | int]:
+    """What happened to the program since: the signals that stopped it, or its end.  It stays a zombie meanwhile."""
+    while True:
+        flags = os.WEXITED | os.WSTOPPED | os.WNOHANG
+        seen = os.waitid(os.P_PID, pid, flags | os.WNOWAIT)
+        if seen is None:
+            return
+        if seen.si_code == os.CLD_STOPPED:
+            os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
+            yield seen.si_status
+        else:
+            killed = seen.si_code in {os.CLD_KILLED, os.CLD_DUMPED}
+            dumped = seen.si_code == os.CLD_DUMPED
+            yield End(0, seen.si_status, dumped) if killed else End(seen.si_status)
+            return
+
+
+def _conclude(end: End, watch: Watch, follower: Follower | None, witness: OomWitness, budget: Budget) -> Recording:
+    """Take the last dumps.  The process id is given back only when nobody looks at it any more."""
+    phase = watch.state()["phase"]
+    recorded = phase in {RECORDING, FINISHED}
+    death = death_of(end, finished=phase == FINISHED or not recorded, oom=witness.verdict())
+    state = watch.finish(death)
+    children = follower.finish() if follower is not None else ()
+    os.waitpid(watch.pid, 0)
+    problems = [*watch.problems, *(follower.problems if follower is not None else ())]
+    return Recording(
+        end=end,
+        death=death,
+        folder=watch.folder.path,
+        dumps=watch.folder.dumps,
+        children=tuple(Child(child.pid, child.folder.path, child.folder.dumps) for child in children),
+        recorded=recorded,
+        problem=str(state["problem"]),
+        problems=tuple(problems),
+        elapsed_s=float(state["elapsed_s"]) if recorded else 0.0,
+        sampling_cpu_s=budget.spent_s,
+    )
