@@ -6,7 +6,6 @@ import json
 import mmap
 import os
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -15,17 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from builders import chunks, dump, freed, live, save, series
+from dump_bytes import ENTRY, HEADER, columns_of, directory, repaired, with_byte_changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakscope import native
 from leakscope.errors import DumpFormatError, DumpUnreadable, LeakscopeError, NewerFormat, UnknownFormat
 from leakscope.formats import open_dump
-from leakscope.formats.lks import COLUMNS
 from leakscope.model.dump import Death, Dump, Health
-
-HEADER = 64
-ENTRY = 64
 
 
 def drawn() -> Dump:
@@ -210,7 +206,7 @@ def test_a_file_of_a_later_version_says_so(content: bytes, tmp_path: Path) -> No
 
 def test_a_column_too_many_too_few_or_of_another_type_is_malformed(path: str, tmp_path: Path) -> None:
     columns = columns_of(path)
-    wrong = {
+    wrong: dict[str, dict[str, tuple[str, Any]]] = {
         "unknown column": columns | {"live.colour": ("u1", b"")},
         "'live.size' is missing": {name: pair for name, pair in columns.items() if name != "live.size"},
         "has type 'f8'": columns | {"live.size": ("f8", columns["live.size"][1].astype("f8"))},
@@ -376,39 +372,3 @@ def base_of(values: Any) -> object:
     while not isinstance(values, mmap.mmap) and values is not None:
         values = values.obj if isinstance(values, memoryview) else values.base
     return values
-
-
-def directory(content: bytes) -> tuple[int, int]:
-    begin, entries = struct.unpack_from("<QI", content, 24)
-    return begin, entries
-
-
-def with_byte_changed(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 0x41]) + content[place + 1 :]
-
-
-def columns_of(path: str) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
-    content = Path(path).read_bytes()
-    found = {
-        name: (dtype, np.frombuffer(content, "<" + dtype, count, offset) if count else np.empty(0, "<" + dtype))
-        for name, dtype, count, offset, _ in native.read_directory(path, content)
-    }
-    assert set(found) == set(COLUMNS)
-    return found
-
-
-def repaired(content: bytes) -> bytes:
-    """The same bytes with checksums that fit, as far as there is something to compute them from."""
-    fixed = bytearray(content)
-    begin, entries = directory(content)
-    end = begin + entries * ENTRY
-    if end <= len(fixed):
-        for entry in range(begin, end, ENTRY):
-            dtype = bytes(fixed[entry + 40 : entry + 44]).rstrip(b"\0")
-            count, offset = struct.unpack_from("<QQ", fixed, entry + 48)
-            size = int(dtype[1:]) if dtype[1:].isdigit() else 1
-            crc = zlib.crc32(fixed[offset : offset + count * size]) if offset < len(fixed) else 0
-            struct.pack_into("<I", fixed, entry + 44, crc)
-        struct.pack_into("<I", fixed, 36, zlib.crc32(fixed[begin:end]))
-    struct.pack_into("<I", fixed, 40, zlib.crc32(fixed[:40]))
-    return bytes(fixed)

@@ -6,11 +6,11 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from builders import column, dump, live, series, strings
+from builders import Sites, column, dump, live, series, strings
 
 from leakscope.model.allocations import ROOT_STACK, Frame
 
-STACKS = {"main@app.py:3 > load@app.py:20": (3, 64), "main@app.py:3 > !istr_new@_multidict.so": 96, "": 50}
+STACKS: Sites = {"main@app.py:3 > load@app.py:20": (3, 64), "main@app.py:3 > !istr_new@_multidict.so": 96, "": 50}
 
 
 def test_the_frames_of_a_stack_begin_with_the_innermost() -> None:
