@@ -161,7 +161,10 @@ def render(figures: Mapping[str, Any]) -> str:
             [name, f"{figures['bare_cpu_s'][name]:.2f}", *(f"{row[tool]:.2f}" for tool in parents)]
             for name, row in figures["parent_cpu_s"].items()
         ]
-        parts.append(_markdown("CPU of the parent process, s", ["workload", "bare CPU, s", *parents], rows_of_parents))
+        if parents:
+            parts.append(
+                _markdown("CPU of the parent process, s", ["workload", "bare CPU, s", *parents], rows_of_parents)
+            )
     parts.append(_start_up_table(figures["start_up"]))
     parts.extend(f"OUTPUT CHANGED: {change}\n" for change in figures["changed_output"])
     return "\n".join(parts)
