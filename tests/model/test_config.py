@@ -28,6 +28,7 @@ def test_exact_is_sampling_with_interval_one() -> None:
         {"dump_every_s": 0},
         {"dump_on_rss_bytes": 0},
         {"baseline_after_s": -1},
+        {"keep_dumps": 1},
     ],
 )
 def test_what_is_outside_the_limits_is_refused_with_a_remedy(wrong: dict[str, Any]) -> None:
