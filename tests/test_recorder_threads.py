@@ -1,0 +1,401 @@
+"""
+Threads, processes, interpreters and coroutines: who owns a block when more than one thing runs.
+
+Programs print their truth; the dump of the recorded process must agree, and other processes must not show in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from recording import EXACT, PYTHONS, has_module, label, record, version_of
+
+pytestmark = pytest.mark.parametrize("python", PYTHONS, ids=label)
+
+FOLLOWED = (*EXACT, "--follow")
+
+
+@pytest.mark.slow
+def test_thousands_of_short_threads_cost_no_room_and_lose_no_block(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import threading
+        kept = []
+        def work(number):
+            passing = [bytes(3000) for i in range(5)]  # <- passing
+            if number % 10 == 0:
+                kept.append(bytes(4000))  # <- kept
+        for number in range(4000):
+            thread = threading.Thread(target=work, args=(number,), name=f"short-{number}")
+            thread.start()
+            thread.join()
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    dump = recording.dump
+    kept = recording.at("kept")
+
+    assert recording.exit_code == 0
+    assert kept.count(4033) == 400
+    assert recording.at("passing").count(3033) == 0
+    assert recording.at("passing").alloc_blocks >= 20_000
+    assert dump.health.dropped_threads == 0
+    assert sum(name.startswith("short-") for name in kept.threads) >= 400
+    assert dump.meta.process.ledger_bytes < 64 << 20
+
+
+def test_parallel_threads_that_pass_blocks_around_lose_none(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import json, queue, threading
+        kept = []
+        def produce(line):
+            for i in range(2000):
+                line.put(bytearray(4000 + i % 100))  # <- made
+            line.put(None)
+        def consume(line):
+            while (item := line.get()) is not None:
+                if len(item) % 100 == 7:
+                    kept.append(item)
+        threads = []
+        for number in range(4):
+            line = queue.Queue(maxsize=10)
+            threads.append(threading.Thread(target=produce, args=(line,), name=f"producer-{number}"))
+            threads.append(threading.Thread(target=consume, args=(line,), name=f"consumer-{number}"))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(json.dumps(len(kept)))
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    made = recording.at("made")
+
+    assert made.count(4008) == recording.truth == 80
+    assert made.count(4001, up_to=4100) == 80
+    owners = Counter(name for name, size in zip(made.threads, made.size, strict=True) if size == 4008)
+    assert owners == {f"producer-{number}": 20 for number in range(4)}
+    assert made.foreign_blocks >= 7000
+
+
+def test_a_thread_made_by_c_is_an_owner_like_any_other(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import ctypes, json
+        libc = ctypes.CDLL(None)
+        kept, ids = [], []
+        @ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+        def work(argument):
+            import threading
+            ids.append(threading.get_native_id())
+            kept.extend(bytes(3000) for i in range(50))  # <- kept
+            return None
+        handle = ctypes.c_ulong()
+        assert libc.pthread_create(ctypes.byref(handle), None, work, None) == 0
+        assert libc.pthread_join(handle, None) == 0
+        print(json.dumps(ids[0]))
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    kept = recording.at("kept")
+
+    assert kept.count(3033) == 50
+    assert {native for native, size in zip(kept.native_threads, kept.size, strict=True) if size == 3033} == {
+        recording.truth
+    }
+
+
+@pytest.mark.parametrize("how", ["fork", "subprocess", "spawn", "forkserver"])
+def test_a_child_never_writes_into_its_parents_ledger(how: str, python: str, tmp_path: Path) -> None:
+    recording = record(
+        f"""
+        import multiprocessing, os, subprocess, sys
+        def child():
+            blocks = [bytes(7000) for i in range(500)]  # <- child
+            kept = [bytes(9000) for i in range(500)]
+            os._exit(0)
+        def start(how):
+            if how == "fork":
+                pid = os.fork()
+                if pid == 0:
+                    child()
+                os.waitpid(pid, 0)
+            elif how == "subprocess":
+                subprocess.run([sys.executable, "-c", "kept = [bytes(7000) for i in range(500)]"], check=True)
+            else:
+                process = multiprocessing.get_context(how).Process(target=child)
+                process.start()
+                process.join()
+        if __name__ == "__main__":
+            before = [bytes(3000) for i in range(100)]  # <- before
+            start({how!r})
+            after = [bytes(4000) for i in range(100)]  # <- after
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    assert recording.exit_code == 0, recording.stderr
+    assert recording.at("before").count(3033) == 100
+    assert recording.at("after").count(4033) == 100
+    assert recording.at("child").alloc_blocks == 0
+    assert not (recording.dump.allocations.size == 7033).any()
+    assert not (recording.dump.allocations.size == 9033).any()
+    assert not list(recording.folder.glob("child-*"))
+
+
+def test_what_a_forked_child_frees_stays_alive_in_the_parent(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import os
+        kept = [bytes(3000) for i in range(100)]  # <- kept
+        for turn in range(5):
+            pid = os.fork()
+            if pid == 0:
+                kept.clear()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    assert recording.exit_code == 0, recording.stderr
+    assert recording.at("kept").count(3033) == 100
+
+
+@pytest.mark.parametrize("how", ["fork", "subprocess", "spawn", "forkserver"])
+def test_followed_children_have_dumps_of_their_own(how: str, python: str, tmp_path: Path) -> None:
+    from leakscope.formats import open_dump
+
+    recording = record(
+        f"""
+        import multiprocessing, os, subprocess, sys
+        def child():
+            global kept
+            kept = [bytes(7000) for i in range(500)]
+        def start(how):
+            if how == "fork":
+                pid = os.fork()
+                if pid == 0:
+                    child()
+                    os._exit(0)
+                os.waitpid(pid, 0)
+            elif how == "subprocess":
+                subprocess.run([sys.executable, "-c", "kept = [bytes(7000) for i in range(500)]"], check=True)
+            else:
+                process = multiprocessing.get_context(how).Process(target=child)
+                process.start()
+                process.join()
+        if __name__ == "__main__":
+            kept = [bytes(3000) for i in range(100)]  # <- kept
+            start({how!r})
+        """,
+        tmp_path,
+        python=python,
+        options=FOLLOWED,
+    )
+
+    paths = sorted(recording.folder.glob("child-*/*.lks"))
+    blocks = [int((open_dump(path).allocations.size == 7033).sum()) for path in paths]
+
+    assert recording.exit_code == 0, recording.stderr
+    assert blocks.count(500) == 1, f"{blocks} in {paths}"
+    assert recording.at("kept").count(3033) == 100
+    assert not (recording.dump.allocations.size == 7033).any()
+
+
+def test_sub_interpreters_with_a_lock_of_their_own_are_recorded_in_parallel(python: str, tmp_path: Path) -> None:
+    if version_of(python) < (3, 12):
+        pytest.skip("interpreters with a lock of their own came with Python 3.12")
+    recording = record(
+        """
+        import threading
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        CODE = "kept = [bytes(7000) for i in range(300)]\\npassing = [[i] for i in range(50_000)]\\ndel passing"
+        made = [interpreters.create() for number in range(4)]
+        threads = [threading.Thread(target=interpreters.run_string, args=(number, CODE)) for number in made]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        kept = [bytes(3000) for i in range(100)]  # <- kept
+        import os
+        os._exit(0)  # sub-interpreters end before the main one: look while they are there
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    assert recording.exit_code == 0, recording.stderr
+    assert recording.at("kept").count(3033) == 100
+    assert int((recording.dump.allocations.size == 7033).sum()) == 4 * 300
+
+
+def test_a_sub_interpreter_that_ends_gives_everything_back(python: str, tmp_path: Path) -> None:
+    if version_of(python) < (3, 12):
+        pytest.skip("interpreters with a lock of their own came with Python 3.12")
+    recording = record(
+        """
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        for turn in range(3):
+            number = interpreters.create()
+            interpreters.run_string(number, "kept = [bytes(7000) for i in range(300)]")
+            interpreters.destroy(number)
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    assert recording.exit_code == 0, recording.stderr
+    assert not (recording.dump.allocations.size == 7033).any()
+
+
+def test_the_frames_of_an_asyncio_tasks_coroutines_are_on_the_stack(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import asyncio
+        kept = []
+        async def inner(number):
+            await asyncio.sleep(0)
+            kept.append(bytes(3000))  # <- kept
+        async def middle(number):
+            await asyncio.sleep(0)
+            await inner(number)
+        async def outer(number):
+            await middle(number)
+        async def main():
+            await asyncio.gather(*(outer(number) for number in range(50)))
+        asyncio.run(main())
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    kept = recording.at("kept")
+    stacks = [names for names, size in zip(kept.functions, kept.size, strict=False) if size == 3033]
+
+    assert len(stacks) == 50
+    assert {tuple(names[:3]) for names in stacks} == {("inner", "middle", "outer")}
+
+
+def test_generators_are_on_the_stack_of_who_drives_them(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        def produce():
+            for i in range(50):
+                yield bytes(3000)  # <- kept
+        def first():
+            return next(source)
+        def second():
+            return next(source)
+        source = produce()
+        kept = [first() if i % 2 else second() for i in range(50)]
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    kept = recording.at("kept")
+    drivers = Counter(names[1] for names, size in zip(kept.functions, kept.size, strict=True) if size == 3033)
+
+    assert drivers == {"first": 25, "second": 25}
+
+
+def test_the_same_helper_called_from_two_lines_has_two_callers(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        def helper():
+            return bytes(3000)  # <- kept
+        def first():
+            return helper()
+        def second():
+            return helper()
+        def caller():
+            kept.append(first())
+            kept.append(second())
+        kept = []
+        for i in range(40):
+            caller()
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    kept = recording.at("kept")
+    callers = Counter(names[1] for names, size in zip(kept.functions, kept.size, strict=True) if size == 3033)
+
+    assert callers == {"first": 40, "second": 40}
+
+
+def test_deep_recursion_keeps_the_innermost_frames(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import sys
+        sys.setrecursionlimit(3000)
+        kept = []
+        def dive(level):
+            if level:
+                dive(level - 1)
+            else:
+                arrive()
+        def arrive():
+            kept.append(bytes(3000))  # <- kept
+        for i in range(20):
+            dive(2000)
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    kept = recording.at("kept")
+
+    assert kept.count(3033) == 20
+    assert all(names[:3] == ["arrive", "dive", "dive"] and len(names) <= 65 for names in kept.functions)
+    assert recording.dump.health.truncated_stacks > 0
+
+
+def test_greenlets_switch_stacks_and_keep_their_lines(python: str, tmp_path: Path) -> None:
+    if not has_module(python, "greenlet"):
+        pytest.skip(f"greenlet is not installed for {python}")
+    recording = record(
+        """
+        import greenlet
+        kept = []
+        def left():
+            for i in range(50):
+                kept.append(bytes(3000))  # <- left
+                other.switch()
+        def right():
+            for i in range(50):
+                kept.append(bytes(4000))  # <- right
+                one.switch()
+        one, other = greenlet.greenlet(left), greenlet.greenlet(right)
+        one.switch()
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    left, right = recording.at("left"), recording.at("right")
+
+    assert recording.exit_code == 0, recording.stderr
+    assert left.count(3033) == 50
+    assert right.count(4033) >= 49
+    assert {names[0] for names in left.functions} == {"left"}
+    assert {names[0] for names in right.functions} == {"right"}
