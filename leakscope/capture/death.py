@@ -6,9 +6,7 @@ It knows wait statuses and the kernel's counters of out-of-memory kills; it refu
 
 from __future__ import annotations
 
-import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,38 +16,9 @@ from leakscope.model.dump import Death
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from leakscope.model.recording import End
+
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """
-    The end of a process.
-
-    Attributes
-    ----------
-    exit_code : int
-        What it exited with; 0 if a signal killed it.
-    signal : int
-        The signal that killed it; 0 if none.
-    core_dumped : bool
-    """
-
-    exit_code: int
-    signal: int = 0
-    core_dumped: bool = False
-
-    @classmethod
-    def from_status(cls, status: int) -> End:
-        """The end behind a status of ``wait``."""
-        if os.WIFSIGNALED(status):
-            return cls(0, os.WTERMSIG(status), os.WCOREDUMP(status))
-        return cls(os.WEXITSTATUS(status))
-
-    @property
-    def shell_code(self) -> int:
-        """The code a shell would show: 128 + the signal."""
-        return 128 + self.signal if self.signal else self.exit_code
 
 
 class OomWitness:

@@ -140,6 +140,16 @@ def default_folder(program: str, pid: int) -> Path:
     return Path(f"leakscope-{name[:64]}.{pid}")
 
 
+def free_folder(program: str, pid: int) -> Path:
+    """The default folder, or the next of that name that is not taken: process ids come back."""
+    path = first = default_folder(program, pid)
+    number = 1
+    while path.exists():
+        number += 1
+        path = first.with_name(f"{first.name}.{number}")
+    return path
+
+
 def claim_folder(path: Path, force: bool) -> None:
     """
     Make sure that a folder may be filled: it is absent or empty, or emptied of an earlier run by force.

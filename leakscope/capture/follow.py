@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakscope import native
-from leakscope.capture.death import End, death_of
+from leakscope.capture.death import death_of
 from leakscope.capture.dumps import DumpFolder
 from leakscope.capture.watch import Watch
 from leakscope.errors import CaptureError
+from leakscope.model.recording import End
 
 if TYPE_CHECKING:
     from collections.abc import Callable

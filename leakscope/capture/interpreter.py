@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -105,6 +104,8 @@ def ask_interpreter(python: str) -> Interpreter:
     CaptureError
         If it cannot be run, or is no Python.
     """
+    import subprocess  # only needed here, and slow to load
+
     path = shutil.which(python)
     if path is None:
         raise CaptureError(

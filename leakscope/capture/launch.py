@@ -10,6 +10,7 @@ recorder closes before the interpreter starts.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from dataclasses import dataclass
@@ -17,23 +18,25 @@ from typing import TYPE_CHECKING
 
 from leakscope import native
 from leakscope.capture.budget import Budget
-from leakscope.capture.death import End, OomWitness, death_of
+from leakscope.capture.death import OomWitness, death_of
 from leakscope.capture.dumps import DumpFolder
 from leakscope.capture.follow import Follower
-from leakscope.capture.signals import FOLLOWED_STOPS, WATCHED, hands_on, is_stopped, send, stop_too
+from leakscope.capture.signals import FOLLOWED_STOPS, WATCHED, check_dump_signal, hands_on, is_stopped, send, stop_too
 from leakscope.capture.watch import FINISHED, RECORDING, RunFacts, Watch
 from leakscope.errors import CaptureError
+from leakscope.model.recording import Child, End, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from leakscope._core import Ledger
-    from leakscope.capture.watch import Progress
     from leakscope.model.config import CaptureConfig
-    from leakscope.model.dump import Death
+    from leakscope.model.recording import Progress
 
-_OURS = ("LEAKSCOPE_LEDGER", "LEAKSCOPE_PRELOAD_WAS", "LEAKSCOPE_SOCKET")
+HANDED_OVER_FROM = 100
+"""Smallest number of the ledger's descriptor in the program."""
+_OURS = ("LEAKSCOPE_LEDGER", "LEAKSCOPE_PRELOAD_WAS", "LEAKSCOPE_SOCKET", "LEAKSCOPE_CONFIG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,62 +60,6 @@ class Program:
     arguments: tuple[str, ...]
     argv: tuple[str, ...]
     recorder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """
-    A followed child process.
-
-    Attributes
-    ----------
-    pid : int
-    folder : Path
-    dumps : tuple of Path
-    """
-
-    pid: int
-    folder: Path
-    dumps: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """
-    What became of a run.
-
-    Attributes
-    ----------
-    end : End
-        How the program ended.
-    death : Death or None
-        The same in words, if it did not end by itself.
-    folder : Path
-    dumps : tuple of Path
-        Oldest first.
-    children : tuple of Child
-    recorded : bool
-        Whether the recorder came to life.
-    problem : str
-        Why it did not, in the recorder's words; may be empty.
-    problems : tuple of Exception
-        What went wrong on our side; the program did not notice.
-    elapsed_s : float
-        How long it recorded.
-    sampling_cpu_s : float
-        Processor time that sampling took.
-    """
-
-    end: End
-    death: Death | None
-    folder: Path
-    dumps: tuple[Path, ...]
-    children: tuple[Child, ...]
-    recorded: bool
-    problem: str
-    problems: tuple[Exception, ...]
-    elapsed_s: float
-    sampling_cpu_s: float
 
 
 def record(
@@ -141,12 +88,15 @@ def record(
     ------
     CaptureError
         If the program could not be started.
+    UsageError
+        If the signal that asks for a dump cannot be waited for.
 
     Notes
     -----
     Signals are blocked in this process meanwhile and waited for, so no handler ever runs.  Threads started before do
     not know about that: call this before importing what starts threads.
     """
+    check_dump_signal(config.dump_on_signal)
     ledger = native.create_ledger(
         interval_bytes=config.interval_bytes,
         exact_bytes=config.exact_bytes,
@@ -204,8 +154,8 @@ def child_environment(
 
 def _start(program: Program, ledger: Ledger, socket: str | None, mask: Collection[int]) -> int:
     """The process id of the program."""
-    environment = child_environment(os.environ, program.recorder, ledger.fd, socket)
-    os.set_inheritable(ledger.fd, True)
+    fd = _inheritable_copy(ledger.fd)
+    environment = child_environment(os.environ, program.recorder, fd, socket)
     try:
         return os.posix_spawn(
             program.executable,
@@ -220,7 +170,15 @@ def _start(program: Program, ledger: Ledger, socket: str | None, mask: Collectio
             f"{program.executable}: cannot be started: {error.strerror}", "choose another --python"
         ) from error
     finally:
-        os.set_inheritable(ledger.fd, False)
+        os.close(fd)
+
+
+def _inheritable_copy(fd: int) -> int:
+    """A number far from those a program gets or expects, and none of the standard streams: one may be closed."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD, HANDED_OVER_FROM)
+    except OSError:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD, 3)
 
 
 def _see_through(pid: int, dump_signal: int | None, watch: Watch) -> End:

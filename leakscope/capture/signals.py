@@ -1,5 +1,5 @@
 """
-Which signals the parent hands on to the program, and how it dies as the program died.
+Which signals the parent hands on to the program.
 
 It knows senders, signals and process states; it refuses to know what the program is.
 
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 from pathlib import Path
+
+from leakscope.errors import UsageError
 
 _OURS = {
     # Cannot be caught, or would hide a crash of our own.
@@ -93,19 +94,6 @@ def stop_too() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def die_of(number: int) -> None:
-    """
-    End this process by a signal, without a core dump of its own.
-
-    Returns only if the signal does not kill; the caller then exits with 128 + number, as a shell would say it.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if number not in {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    os.kill(os.getpid(), number)
-
-
 def signal_name(number: int) -> str:
     """``SIGKILL``; ``signal 40`` for one without a name."""
     try:
@@ -114,18 +102,15 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def parse_signal(text: str) -> int:
+def check_dump_signal(number: int | None) -> None:
     """
-    Number of a signal from ``SIGUSR2``, ``usr2`` or ``12``.
+    Nothing, or an error if a signal cannot be waited for.
 
     Raises
     ------
-    ValueError
-        If there is no such signal, or it cannot be waited for.
+    UsageError
     """
-    name = text.strip().upper()
-    numbers = {member.name: int(member) for member in signal.Signals}
-    number = int(name) if name.isdigit() else numbers.get(name, numbers.get(f"SIG{name}", 0))
-    if number not in WATCHED or number == signal.SIGCHLD:
-        raise ValueError(f"{text!r} is no signal that can be waited for: write it like SIGUSR2")
-    return number
+    if number is not None and (number not in WATCHED or number == signal.SIGCHLD):
+        raise UsageError(
+            f"{signal_name(number)} cannot ask for a dump: it is no signal to wait for", "choose another, or none"
+        )

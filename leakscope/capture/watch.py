@@ -21,6 +21,7 @@ from leakscope.capture.dumps import BASELINE_KEPT_FROM_S, DumpFolder, Schedule
 from leakscope.capture.sampler import Sampler
 from leakscope.model.dump import DumpMeta, Health, LedgerTotals, ProcessMemory
 from leakscope.model.meta_text import write_meta
+from leakscope.model.recording import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,34 +34,13 @@ if TYPE_CHECKING:
 
 WAITING, RECORDING, FINISHED, NOT_PYTHON, FAILED = range(5)
 """Phases of a ledger: before the program's code, while it runs, after the interpreter; never, for two reasons."""
+BEFORE_TEAR_DOWN = 1
+"""Why the recorder itself asks for a dump: the program is over, the interpreter is about to take it apart."""
 TICK_S = 0.1
 """Longest sleep; also how long the end of the process may go unnoticed here."""
 START_TICK_S = 0.01
 SHORTEST_TICK_S = 0.001
 PROGRESS_EVERY_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """
-    What can be told while the program runs.
-
-    Attributes
-    ----------
-    elapsed_s : float
-    rss_bytes : int or None
-    live_bytes : int
-    biggest : int or None
-        The stack with the most live bytes.
-    dump : Path or None
-        The latest dump: it has the names of the stacks.
-    """
-
-    elapsed_s: float
-    rss_bytes: int | None
-    live_bytes: int
-    biggest: int | None
-    dump: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +101,7 @@ class Watch:
         self._schedule = Schedule(config)
         self._lock = threading.Lock()
         self._over = False
+        self._torn_down = False
         self._thread = threading.Thread(target=self._run, name=f"leakscope-watch-{pid}")
 
     def start(self) -> None:
@@ -153,10 +134,10 @@ class Watch:
         with self._lock:
             self._over = True
             state = self.state()
-            if float(state["elapsed_s"]) < BASELINE_KEPT_FROM_S:
-                self.folder.drop_baseline()
-            violent = death is not None and death.kind != "exit"
-            self._dump("death" if violent else "exit", death)
+            # After the dump before tear-down the ledger only tells of the interpreter taking itself apart.
+            if not self._torn_down:
+                violent = death is not None and death.kind != "exit"
+                self._last_dump(state, "death" if violent else "exit", death)
         return state
 
     def abandon(self) -> None:
@@ -196,9 +177,21 @@ class Watch:
                 self._dump(reason)
             self._tell(elapsed_s, rss)
         if ticket:
+            self._answer(ticket, state)
+
+    def _answer(self, ticket: int, state: Mapping[str, Any]) -> None:
+        """Take the dump that the program waits for; an empty answer says that there is none."""
+        if state.get("request_reason") == BEFORE_TEAR_DOWN:
+            path = self._last_dump(state, "exit", None)
+            self._torn_down = path is not None
+        else:
             path = self._dump("request")
-            # The program waits for the answer: an empty one says that there is no dump.
-            self._ledger.answer_request(ticket, "" if path is None else str(path.absolute()))
+        self._ledger.answer_request(ticket, "" if path is None else str(path.absolute()))
+
+    def _last_dump(self, state: Mapping[str, Any], reason: str, death: Death | None) -> Path | None:
+        if float(state["elapsed_s"]) < BASELINE_KEPT_FROM_S:
+            self.folder.drop_baseline()
+        return self._dump(reason, death)
 
     def _measure(self, elapsed_s: float, ledger_bytes: int) -> int | None:
         began = time.thread_time()

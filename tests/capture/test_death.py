@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from leakscope.capture.death import End, death_of
+from leakscope.capture.death import death_of
+from leakscope.model.recording import End
 
 
 def end_of(code: str) -> End:

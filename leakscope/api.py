@@ -1,0 +1,202 @@
+"""
+The verbs: run, dump, load, judge, render; what the command line does, a notebook does with the same calls.
+
+It knows the order of things; it refuses to do any of them itself.  Everything is loaded on first use, because a traced
+program that calls `dump` comes through here, too.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from leakscope.errors import DiskFull, DumpNotWritten, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from os import PathLike
+
+    from leakscope.model.config import CaptureConfig
+    from leakscope.model.dump import Dump
+    from leakscope.model.recording import Progress, Recording
+    from leakscope.model.report import Report
+
+
+def run(
+    target: Sequence[str],
+    *,
+    config: CaptureConfig | None = None,
+    output: str | PathLike[str] | None = None,
+    force: bool = False,
+    python: str | None = None,
+    python_args: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+) -> Recording:
+    """
+    What became of a program that ran under the recorder; its dumps are in ``Recording.folder``.
+
+    Parameters
+    ----------
+    target : sequence of str
+        What would follow ``python``: ``app.py arg``, ``-m module arg`` or ``-c code arg``.
+    config : CaptureConfig, optional
+        What to record, and when to dump.
+    output : path, optional
+        Folder for the dumps; by default ``leakscope-APP.PID`` in the current folder.
+    force : bool
+        Replace an earlier run in that folder.
+    python : str, optional
+        Another interpreter: a path, or a name in PATH.
+    python_args : sequence of str
+        Options of the interpreter, before the target.
+    progress : callable, optional
+        Told a few times a second how it goes, in another thread.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    UsageError
+        If the target is empty or the folder is taken.
+    CaptureError
+        If this platform or interpreter cannot be recorded, or the interpreter cannot be started.
+    """
+    from pathlib import Path
+
+    from leakscope.capture import dumps, interpreter, launch
+    from leakscope.model.config import CaptureConfig
+
+    if not target:
+        raise UsageError("there is nothing to run", "name a program: leakscope run app.py")
+    chosen = interpreter.this_interpreter() if python is None else interpreter.ask_interpreter(python)
+    recorder = interpreter.recorder_for(chosen)
+    if output is not None:
+        dumps.claim_folder(Path(output), force)
+    program = launch.Program(chosen.executable, (*python_args, *target), tuple(target), recorder)
+    name = target[1] if target[0] == "-m" and len(target) > 1 else target[0]
+    return launch.record(
+        program,
+        config or CaptureConfig(),
+        lambda pid: Path(output) if output is not None else dumps.free_folder(name, pid),
+        progress,
+    )
+
+
+def dump(timeout_s: float = 60.0) -> str:
+    """
+    The path of a dump of this very process, which runs under ``leakscope run``.
+
+    Parameters
+    ----------
+    timeout_s : float
+        Seconds to wait for the parent that writes it.
+
+    Raises
+    ------
+    CaptureError
+        If this process is not recorded, or there was no answer in time.
+    """
+    from leakscope.capture import session
+
+    return session.dump(timeout_s)
+
+
+def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[Dump]:
+    """
+    The dumps behind paths, in the order given.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Dump files of any known format.
+    verify : bool
+        Check every checksum: one pass over each file.
+
+    Raises
+    ------
+    DumpUnreadable, DumpFormatError
+        At the first that cannot be read.
+    """
+    from leakscope.formats import open_dump
+
+    return [open_dump(path, verify) for path in paths]
+
+
+def judge(dumps: Sequence[Dump]) -> Report:
+    """
+    What the dumps of one program, in time order, say about its memory.
+
+    Parameters
+    ----------
+    dumps : sequence of Dump
+        At least one.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    from leakscope import verdict
+
+    if not dumps:
+        raise UsageError("there is no dump to judge", "name at least one dump")
+    return verdict.judge(dumps)
+
+
+def render(report: Report, format: str = "terminal") -> str:  # noqa: A002 - the word users know
+    """
+    A report as text.
+
+    Parameters
+    ----------
+    report : Report
+    format : str
+        Name of a report format: ``terminal``, ``json``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such format.
+    """
+    from leakscope.reports import REPORTS
+
+    for known in REPORTS:
+        if known.name == format:
+            return known.render(report)
+    names = ", ".join(known.name for known in REPORTS)
+    raise UsageError(f"there is no report format {format!r}", f"choose one of: {names}")
+
+
+def save(text: str, path: str | PathLike[str]) -> None:
+    """
+    Write a rendered report, readable by its owner only: it names files and arguments.
+
+    Parameters
+    ----------
+    text : str
+    path : path
+        Replaced if it exists, atomically.
+
+    Raises
+    ------
+    DiskFull, DumpNotWritten
+        Nothing is left at ``path`` that was not there before.
+    """
+    import contextlib
+    import errno
+
+    unfinished = f"{os.fspath(path)}.{os.getpid()}.part"
+    try:
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(unfinished, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        kind = DiskFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else DumpNotWritten
+        raise kind(
+            f"{os.fspath(path)}: {error.strerror}",
+            "the dumps are complete; free some room and judge them again with 'leakscope diff'",
+        ) from error
