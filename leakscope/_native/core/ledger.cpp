@@ -1,0 +1,73 @@
+#include "ledger.h"
+
+#include <sched.h>
+
+#include <initializer_list>
+
+namespace leakscope {
+namespace {
+
+constexpr std::uint64_t page = 4096;
+
+constexpr std::uint64_t rounded(std::uint64_t bytes) {
+  return (bytes + page - 1) / page * page;
+}
+
+}  // namespace
+
+void SpinLock::relax(int spins) noexcept {
+  if (spins > 64) sched_yield();
+}
+
+void lay_out(Header& header, const LedgerConfig& config) noexcept {
+  header.magic = ledger_magic;
+  header.layout = ledger_layout;
+  header.header_bytes = sizeof(Header);
+  header.config = config;
+  if (header.config.max_stacks > stack_limit) header.config.max_stacks = stack_limit;
+  if (header.config.max_stacks < 1024) header.config.max_stacks = 1024;
+  const bool exact = config.interval_bytes <= 1;
+  const std::uint64_t nodes = header.config.max_stacks;
+  const std::uint64_t frames = nodes / 4;
+
+  std::uint64_t next = rounded(sizeof(Header));
+  const auto place = [&next](Section& section, std::uint64_t bytes) {
+    section = {next, bytes};
+    next += rounded(bytes);
+  };
+  place(header.threads, sizeof(ThreadRow) * thread_limit);
+  place(header.string_index, sizeof(std::uint64_t) * frames);
+  place(header.string_bytes, 64 * frames);
+  place(header.frames, sizeof(Frame) * frames);
+  place(header.nodes, sizeof(Node) * nodes);
+  for (Section& section : header.counters) place(section, sizeof(Counters) * nodes);
+  place(header.block_rows, sizeof(BlockRow) << 24);
+  place(header.chunk_rows, sizeof(ChunkRow) << 17);
+  place(header.shadow_directory,
+        exact ? sizeof(std::uint32_t) << 27 : 0);  // 47-bit addresses, 1 MiB a region
+  place(header.shadow_bases, exact ? sizeof(std::uint64_t) << 17 : 0);
+  place(header.shadow_regions, exact ? std::uint64_t{65536 * 8} << 17 : 0);  // 128 GiB of heap
+  header.file_bytes = next;
+
+  header.string_count = 1;  // id 0 of each table is taken: "", no frame, the root
+  header.frame_count = 1;
+  header.node_count = 1;
+  header.block_high = 1;
+}
+
+bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
+  if (bytes < sizeof(Header) || header.magic != ledger_magic || header.layout != ledger_layout ||
+      header.header_bytes != sizeof(Header) || header.file_bytes > bytes)
+    return false;
+  for (const Section* section :
+       {&header.threads, &header.string_index, &header.string_bytes, &header.frames, &header.nodes,
+        &header.counters[0], &header.counters[1], &header.block_rows, &header.chunk_rows,
+        &header.shadow_directory, &header.shadow_bases, &header.shadow_regions}) {
+    if (section->offset % page != 0 || section->offset > header.file_bytes ||
+        section->bytes > header.file_bytes - section->offset)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace leakscope

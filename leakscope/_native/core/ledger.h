@@ -1,0 +1,162 @@
+// The ledger: one shared memory file per process, written by the recorder inside the program and read by the parent
+// at any time, also after the program was killed.
+//
+//   offset  section
+//   0       Header            configuration, counters, sizes of the sections
+//           ThreadRow[]       who asks
+//           strings           bytes, and (offset, length) per string
+//           Frame[]  Node[]   the trie of stacks
+//           Counters[2][]     per node: [0] updated under the interpreter's lock, [1] atomically
+//           BlockRow[]        live blocks, dense, in no order
+//           ChunkRow[]        arenas and mappings
+//           shadow            exact recording only: 8 bytes per 16 bytes of heap, see shadow_table.h
+//
+// The file is sparse: sections have room for far more than is ever used, and cost what was touched; that is why hash
+// indices over these rows live in the writer's private memory (hash_index.h), where they can grow. Nothing in it is
+// trusted by the reader: indices are checked against the sections' sizes, since the writer may have died half-way or
+// scribbled over it (it lies in a stranger's address space).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "types.h"
+
+namespace leakscope {
+
+struct Section {
+  std::uint64_t offset;
+  std::uint64_t bytes;
+};
+
+struct LedgerConfig {
+  std::uint64_t interval_bytes = 1;   // mean distance of marks; 1 is exact
+  std::uint64_t exact_bytes = 65536;  // blocks this large are always recorded
+  std::uint32_t max_frames = 64;      // verified and shown; deeper frames are trusted to be unchanged
+  std::uint32_t max_stacks = 1u << 22;
+  std::uint32_t follow = 0;
+};
+
+struct DomainTotals {
+  std::uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
+};
+
+struct Header {
+  std::uint64_t magic;
+  std::uint32_t layout;  // of this struct and the sections; both sides must agree
+  std::uint32_t header_bytes;
+  std::uint64_t file_bytes;
+  LedgerConfig config;
+
+  Section threads, string_index, string_bytes, frames, nodes, counters[2];
+  Section block_rows, chunk_rows, shadow_directory, shadow_bases, shadow_regions;
+
+  // Written by the recorder, read by the parent.
+  std::atomic<Phase> phase;
+  std::atomic<std::uint32_t> pid;
+  char python[16];
+  char problem[200];
+  double began_unix_s;
+  std::uint64_t began_monotonic_ns;
+  std::uint64_t began_rss_anon_bytes;
+  FreeLists free_lists;
+
+  std::atomic<std::uint32_t> thread_count, string_count, frame_count, node_count, block_high, chunk_high;
+  std::atomic<std::uint32_t> shadow_region_count;
+  std::atomic<std::uint64_t> string_used;
+
+  std::atomic<std::uint64_t> dropped_stacks, dropped_blocks, dropped_threads, unknown_frees, collisions,
+      truncated_stacks, tracer_lost, foreign_blocks;
+  DomainTotals totals[2][domain_count];  // [0] under the interpreter's lock, [1] atomically
+  std::atomic<std::uint64_t> live_arenas, arena_bytes, live_mappings, mapping_bytes, large_mappings;
+
+  // The program asks for a dump: it raises `request` and waits on `answer`; both are futexes.
+  std::atomic<std::uint32_t> parent;  // process id of the reader
+  std::atomic<std::uint32_t> request_reason;
+  std::atomic<std::uint32_t> request;
+  std::atomic<std::uint32_t> answer;
+  char answer_path[1024];
+};
+
+// Why the program asks for a dump.
+inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump()
+inline constexpr std::uint32_t reason_exit = 1;     // it is about to tear down its modules
+
+inline constexpr std::uint64_t ledger_magic = 0x4b534c5245474445ULL;
+inline constexpr std::uint32_t ledger_layout = 1;
+inline constexpr std::uint64_t large_mapping_bytes = 16u << 20;
+
+// Sizes of all sections for a configuration; fills everything a fresh ledger needs. `base` is zeroed memory of at
+// least sizeof(Header) bytes.
+void lay_out(Header& header, const LedgerConfig& config) noexcept;
+
+// Does a mapped file of `bytes` bytes hold a ledger whose sections lie inside it? The one check that lets a reader
+// use Ledger's accessors.
+bool is_sound(const Header& header, std::uint64_t bytes) noexcept;
+
+// Typed access to the sections of a mapped ledger.
+class Ledger {
+ public:
+  Ledger() = default;
+  explicit Ledger(void* base) noexcept : base_(static_cast<std::byte*>(base)) {}
+  explicit operator bool() const noexcept { return base_ != nullptr; }
+
+  Header& header() const noexcept { return *reinterpret_cast<Header*>(base_); }
+  ThreadRow* threads() const noexcept { return at<ThreadRow>(header().threads); }
+  std::uint64_t* string_index() const noexcept { return at<std::uint64_t>(header().string_index); }
+  char* string_bytes() const noexcept { return at<char>(header().string_bytes); }
+  Frame* frames() const noexcept { return at<Frame>(header().frames); }
+  Node* nodes() const noexcept { return at<Node>(header().nodes); }
+  Counters* counters(int set) const noexcept { return at<Counters>(header().counters[set]); }
+  BlockRow* block_rows() const noexcept { return at<BlockRow>(header().block_rows); }
+  ChunkRow* chunk_rows() const noexcept { return at<ChunkRow>(header().chunk_rows); }
+  std::atomic<std::uint32_t>* shadow_directory() const noexcept { return atoms(header().shadow_directory); }
+  std::uint64_t* shadow_bases() const noexcept { return at<std::uint64_t>(header().shadow_bases); }
+  std::uint64_t* shadow_regions() const noexcept { return at<std::uint64_t>(header().shadow_regions); }
+
+ private:
+  template <class T>
+  T* at(const Section& section) const noexcept {
+    return reinterpret_cast<T*>(base_ + section.offset);
+  }
+  std::atomic<std::uint32_t>* atoms(const Section& section) const noexcept {
+    return at<std::atomic<std::uint32_t>>(section);
+  }
+
+  std::byte* base_ = nullptr;
+};
+
+// How many T fit into a section: the bound for every index that comes out of shared memory.
+template <class T>
+std::uint32_t capacity(const Section& section) noexcept {
+  return static_cast<std::uint32_t>(section.bytes / sizeof(T));
+}
+
+// A lock for a few dozen instructions. Never held while anything outside the core is called.
+class SpinLock {
+ public:
+  void lock() noexcept {
+    while (flag_.exchange(true, std::memory_order_acquire)) {
+      for (int spins = 0; flag_.load(std::memory_order_relaxed); ++spins) relax(spins);
+    }
+  }
+  void unlock() noexcept { flag_.store(false, std::memory_order_release); }
+
+ private:
+  static void relax(int spins) noexcept;
+  std::atomic<bool> flag_{false};
+};
+
+class SpinGuard {
+ public:
+  explicit SpinGuard(SpinLock& lock) noexcept : lock_(lock) { lock_.lock(); }
+  ~SpinGuard() { lock_.unlock(); }
+  SpinGuard(const SpinGuard&) = delete;
+  SpinGuard& operator=(const SpinGuard&) = delete;
+
+ private:
+  SpinLock& lock_;
+};
+
+}  // namespace leakscope

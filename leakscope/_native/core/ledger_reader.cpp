@@ -1,0 +1,323 @@
+#include "ledger_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+
+#include "../platform/prim.h"
+#include "elf_symbols.h"
+
+namespace leakscope {
+namespace {
+
+std::uint32_t bounded(std::uint32_t count, std::uint32_t limit) {
+  return count < limit ? count : limit;
+}
+
+std::int64_t difference(std::uint64_t from, std::uint64_t what) {
+  const auto result = static_cast<std::int64_t>(from - what);
+  return result > 0 ? result : 0;  // a reader may catch the two halves of an update
+}
+
+int age_class(double age_s) {
+  constexpr double limits[age_classes - 1] = {1.0, 10.0, 60.0, 600.0};
+  int at = 0;
+  while (at < age_classes - 1 && age_s >= limits[at]) ++at;
+  return at;
+}
+
+double blocks_of(const Block& block) {
+  return block.size == 0 ? 1.0 : block.weight / static_cast<double>(block.size);
+}
+
+constexpr double per_block = 1.0 / static_cast<double>(one_block);
+
+}  // namespace
+
+std::uint32_t LedgerReader::node_count() const noexcept {
+  return bounded(ledger_.header().node_count.load(std::memory_order_acquire),
+                 capacity<Node>(ledger_.header().nodes));
+}
+std::uint32_t LedgerReader::frame_count() const noexcept {
+  return bounded(ledger_.header().frame_count.load(std::memory_order_acquire),
+                 capacity<Frame>(ledger_.header().frames));
+}
+std::uint32_t LedgerReader::string_count() const noexcept {
+  return bounded(ledger_.header().string_count.load(std::memory_order_acquire),
+                 capacity<std::uint64_t>(ledger_.header().string_index));
+}
+std::uint32_t LedgerReader::thread_count() const noexcept {
+  return bounded(ledger_.header().thread_count.load(std::memory_order_acquire), other_threads);
+}
+
+std::string_view LedgerReader::string_at(StringId id) const noexcept {
+  if (id == 0 || id >= string_count()) return {};
+  const std::uint64_t word = ledger_.string_index()[id];
+  const std::uint64_t offset = word & ((std::uint64_t{1} << 40) - 1), length = word >> 40;
+  const std::uint64_t room = ledger_.header().string_bytes.bytes;
+  if (offset > room || length > room - offset) return {};
+  return {ledger_.string_bytes() + offset, length};
+}
+
+double LedgerReader::elapsed_seconds() const noexcept {
+  const Header& header = ledger_.header();
+  if (header.phase.load() != Phase::recording && header.phase.load() != Phase::ended) return 0.0;
+  const std::uint64_t now = prim::coarse_ns();
+  return now > header.began_monotonic_ns ? static_cast<double>(now - header.began_monotonic_ns) * 1e-9 : 0.0;
+}
+
+std::vector<NamedTotal> LedgerReader::totals() const {
+  const Header& header = ledger_.header();
+  std::vector<NamedTotal> out;
+  const auto add = [&out](std::string name, std::uint64_t value) {
+    out.push_back({std::move(name), static_cast<std::int64_t>(value)});
+  };
+  DomainTotals sum{};
+  std::int64_t live_bytes = 0, live_blocks = 0;
+  for (int domain = 0; domain < domain_count; ++domain) {
+    DomainTotals one{};
+    for (const auto& set : header.totals) {
+      one.alloc_bytes += set[domain].alloc_bytes;
+      one.alloc_blocks += set[domain].alloc_blocks;
+      one.free_bytes += set[domain].free_bytes;
+      one.free_blocks += set[domain].free_blocks;
+    }
+    const std::int64_t bytes = difference(one.alloc_bytes, one.free_bytes);
+    const std::int64_t blocks =
+        difference(one.alloc_blocks, one.free_blocks) / static_cast<std::int64_t>(one_block);
+    out.push_back({std::string("live_bytes.") + domain_names[domain], bytes});
+    out.push_back({std::string("live_blocks.") + domain_names[domain], blocks});
+    live_bytes += bytes;
+    live_blocks += blocks;
+    sum.alloc_bytes += one.alloc_bytes;
+    sum.alloc_blocks += one.alloc_blocks;
+    sum.free_bytes += one.free_bytes;
+    sum.free_blocks += one.free_blocks;
+  }
+  out.push_back({"live_bytes", live_bytes});
+  out.push_back({"live_blocks", live_blocks});
+  add("alloc_bytes", sum.alloc_bytes);
+  add("alloc_blocks", sum.alloc_blocks / one_block);
+  add("free_bytes", sum.free_bytes);
+  add("free_blocks", sum.free_blocks / one_block);
+  add("foreign_frees", header.foreign_blocks.load() / one_block);
+  add("arena_count", header.live_arenas.load());
+  add("arena_bytes", header.arena_bytes.load());
+  add("mapping_count", header.live_mappings.load());
+  add("mapping_bytes", header.mapping_bytes.load());
+  add("large_mapping_count", header.large_mappings.load());
+  std::uint64_t alive = 0;
+  for (std::uint32_t at = 0; at < thread_count(); ++at) alive += ledger_.threads()[at].ended_ms == 0;
+  add("threads", thread_count());
+  add("threads_alive", alive);
+  add("stacks", node_count());
+  return out;
+}
+
+std::vector<StackRow> LedgerReader::stacks(std::int64_t at_least_bytes, std::size_t most) const {
+  std::vector<StackRow> rows;
+  std::vector<std::uint32_t> row_by_stack(node_count(), 0);
+  const double now_s = elapsed_seconds();
+  for_each_block([&](const Block& block) {
+    if (block.stack >= row_by_stack.size()) return;
+    std::uint32_t& at = row_by_stack[block.stack];
+    if (at == 0) {
+      rows.push_back({block.stack, 0, 0.0, 0.0, {}});
+      at = static_cast<std::uint32_t>(rows.size());
+    }
+    StackRow& row = rows[at - 1];
+    const auto bytes = static_cast<std::int64_t>(block.weight);
+    row.live_bytes += bytes;
+    row.live_blocks += blocks_of(block);
+    row.age_bytes[age_class(now_s - block.born_s)] += bytes;
+  });
+  std::erase_if(rows, [&](const StackRow& row) { return row.live_bytes < at_least_bytes; });
+  most = std::min(most, rows.size());
+  std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(most), rows.end(),
+                    [](const StackRow& a, const StackRow& b) { return a.live_bytes > b.live_bytes; });
+  rows.resize(most);
+  for (StackRow& row : rows) {
+    row.alloc_blocks = static_cast<double>(ledger_.counters(0)[row.stack].alloc_blocks +
+                                           ledger_.counters(1)[row.stack].alloc_blocks) *
+                       per_block;
+  }
+  return rows;
+}
+
+DumpColumns LedgerReader::dump() {
+  DumpColumns out;
+  std::vector<std::string> extra;  // strings that the ledger does not hold: symbols, thread names
+  add_blocks(out);                 // first: what came later than these is not referred to
+  add_chunks(out);
+  add_threads(out, extra);
+  add_stacks(out);
+  add_frames(out, extra);
+  add_strings(out, extra);
+  return out;
+}
+
+void LedgerReader::add_strings(DumpColumns& out, std::vector<std::string>& extra) const {
+  std::vector<std::uint64_t> offset{0};
+  std::vector<char> bytes;
+  const auto append = [&](std::string_view text) {
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    offset.push_back(bytes.size());
+  };
+  for (StringId id = 0; id < string_count(); ++id) append(string_at(id));
+  for (const std::string& text : extra) append(text);
+  out.add("string.offset", "u8", std::move(offset));
+  out.add("string.bytes", "u1", std::move(bytes));
+}
+
+void LedgerReader::add_frames(DumpColumns& out, std::vector<std::string>& extra) {
+  const std::uint32_t count = frame_count(), strings = string_count();
+  std::vector<std::uint32_t> function(count), file(count);
+  std::vector<std::int32_t> line(count);
+  std::vector<std::uint8_t> kind(count);
+  std::vector<std::uint64_t> offset(count);
+  std::map<std::string, std::vector<std::uint64_t>> unknown;
+  for (FrameId id = 1; id < count; ++id) {
+    const Frame& frame = ledger_.frames()[id];
+    function[id] = frame.function < strings ? frame.function : 0;
+    file[id] = frame.file < strings ? frame.file : 0;
+    line[id] = frame.line;
+    kind[id] = frame.kind == FrameKind::native ? 1 : 0;
+    offset[id] = frame.offset;
+    if (kind[id] == 0) continue;
+    const std::string path(string_at(file[id]));
+    if (!path.empty() && !symbols_[path].contains(frame.offset)) unknown[path].push_back(frame.offset);
+  }
+  for (const auto& [path, offsets] : unknown) {
+    const std::vector<std::string> names = symbols(path.c_str(), offsets);
+    for (std::size_t at = 0; at < offsets.size(); ++at)
+      symbols_[path][offsets[at]] = at < names.size() ? names[at] : std::string();
+  }
+  std::map<std::string, std::uint32_t> ids;
+  for (FrameId id = 1; id < count; ++id) {
+    if (kind[id] == 0) continue;
+    const std::string& name = symbols_[std::string(string_at(file[id]))][offset[id]];
+    if (name.empty()) continue;
+    const auto [found, fresh] = ids.try_emplace(name, strings + static_cast<std::uint32_t>(extra.size()));
+    if (fresh) extra.push_back(name);
+    function[id] = found->second;
+  }
+  out.add("frame.function", "u4", std::move(function));
+  out.add("frame.file", "u4", std::move(file));
+  out.add("frame.line", "i4", std::move(line));
+  out.add("frame.kind", "u1", std::move(kind));
+  out.add("frame.offset", "u8", std::move(offset));
+}
+
+void LedgerReader::add_stacks(DumpColumns& out) const {
+  const std::uint32_t count = node_count(), frames = frame_count();
+  std::vector<std::uint32_t> parent(count), frame(count);
+  std::vector<double> columns[5];
+  for (auto& column : columns) column.resize(count);
+  for (StackId id = 0; id < count; ++id) {
+    const Node& node = ledger_.nodes()[id];
+    parent[id] = id != 0 && node.parent < id ? node.parent : 0;
+    frame[id] = node.frame < frames ? node.frame : 0;
+    Counters sum{};
+    for (int set = 0; set < 2; ++set) {
+      const Counters& one = ledger_.counters(set)[id];
+      sum.alloc_blocks += one.alloc_blocks;
+      sum.alloc_bytes += one.alloc_bytes;
+      sum.free_blocks += one.free_blocks;
+      sum.free_bytes += one.free_bytes;
+      sum.foreign_blocks += one.foreign_blocks;
+    }
+    columns[0][id] = static_cast<double>(sum.alloc_blocks) * per_block;
+    columns[1][id] = static_cast<double>(sum.alloc_bytes);
+    columns[2][id] = static_cast<double>(sum.free_blocks) * per_block;
+    columns[3][id] = static_cast<double>(sum.free_bytes);
+    columns[4][id] = static_cast<double>(sum.foreign_blocks) * per_block;
+  }
+  out.add("stack.parent", "u4", std::move(parent));
+  out.add("stack.frame", "u4", std::move(frame));
+  const char* const names[5] = {"stack.alloc_blocks", "stack.alloc_bytes", "stack.free_blocks",
+                                "stack.free_bytes", "stack.foreign_blocks"};
+  for (int at = 0; at < 5; ++at) out.add(names[at], "f8", std::move(columns[at]));
+}
+
+void LedgerReader::add_threads(DumpColumns& out, std::vector<std::string>& extra) const {
+  const bool overflow = ledger_.header().dropped_threads.load() > 0;
+  const std::uint32_t count = thread_count(), strings = string_count();
+  std::vector<std::uint32_t> name;
+  std::vector<std::uint64_t> native_id;
+  std::vector<double> started, ended;
+  const auto named = [&](std::string text) {
+    name.push_back(text.empty() ? 0 : strings + static_cast<std::uint32_t>(extra.size()));
+    if (!text.empty()) extra.push_back(std::move(text));
+  };
+  for (std::uint32_t at = 0; at < count; ++at) {
+    const ThreadRow& row = ledger_.threads()[at];
+    const char* end = std::find(row.name, row.name + sizeof row.name, '\0');
+    named(std::string(row.name, end));
+    native_id.push_back(row.native_id);
+    started.push_back(row.started_ms * 1e-3);
+    ended.push_back(row.ended_ms == 0 ? std::numeric_limits<double>::quiet_NaN() : row.ended_ms * 1e-3);
+  }
+  if (overflow || count == 0) {  // one row for those that came when all were taken; blocks always find a row
+    named("(other threads)");
+    native_id.push_back(0);
+    started.push_back(0.0);
+    ended.push_back(std::numeric_limits<double>::quiet_NaN());
+  }
+  out.add("thread.name", "u4", std::move(name));
+  out.add("thread.native_id", "u8", std::move(native_id));
+  out.add("thread.started_s", "f8", std::move(started));
+  out.add("thread.ended_s", "f8", std::move(ended));
+}
+
+void LedgerReader::add_blocks(DumpColumns& out) const {
+  std::vector<std::uint64_t> address, size;
+  std::vector<double> weight;
+  std::vector<std::uint32_t> stack, thread;
+  std::vector<std::uint8_t> domain;
+  std::vector<float> born;
+  const std::uint32_t threads = thread_count();
+  for_each_block([&](const Block& block) {
+    address.push_back(block.address);
+    size.push_back(block.size);
+    weight.push_back(block.weight);
+    stack.push_back(block.stack);
+    thread.push_back(block.thread < threads ? block.thread : threads);
+    domain.push_back(static_cast<std::uint8_t>(block.domain));
+    born.push_back(static_cast<float>(block.born_s));
+  });
+  out.add("live.address", "u8", std::move(address));
+  out.add("live.size", "u8", std::move(size));
+  out.add("live.weight", "f8", std::move(weight));
+  out.add("live.stack", "u4", std::move(stack));
+  out.add("live.thread", "u4", std::move(thread));
+  out.add("live.domain", "u1", std::move(domain));
+  out.add("live.born_s", "f4", std::move(born));
+}
+
+void LedgerReader::add_chunks(DumpColumns& out) const {
+  const Header& header = ledger_.header();
+  const std::uint32_t high = bounded(header.chunk_high.load(), capacity<ChunkRow>(header.chunk_rows));
+  const std::uint32_t threads = thread_count();
+  std::vector<std::uint64_t> address, size;
+  std::vector<std::uint8_t> kind;
+  std::vector<std::uint32_t> stack, thread;
+  std::vector<float> born;
+  for (std::uint32_t at = 0; at < high; ++at) {
+    const ChunkRow row = ledger_.chunk_rows()[at];
+    if (row.address == 0 || static_cast<int>(row.kind) >= chunk_kind_count) continue;
+    address.push_back(row.address);
+    size.push_back(row.size);
+    kind.push_back(static_cast<std::uint8_t>(row.kind));
+    stack.push_back(checked_stack(row.stack));
+    thread.push_back(row.thread < threads ? row.thread : threads);
+    born.push_back(static_cast<float>(row.born_ms) * 1e-3f);
+  }
+  out.add("chunk.address", "u8", std::move(address));
+  out.add("chunk.size", "u8", std::move(size));
+  out.add("chunk.kind", "u1", std::move(kind));
+  out.add("chunk.stack", "u4", std::move(stack));
+  out.add("chunk.thread", "u4", std::move(thread));
+  out.add("chunk.born_s", "f4", std::move(born));
+}
+
+}  // namespace leakscope

@@ -1,0 +1,118 @@
+// What the parent sees in a ledger: totals, the stacks that hold most, and whole dumps. Trusts nothing it reads but
+// the section table that is_sound() has checked: the writer may be dead, half-way, or have had its memory overrun.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dump_writer.h"
+#include "ledger.h"
+#include "shadow_table.h"
+
+namespace leakscope {
+
+// Survivors by age: under 1 s, 10 s, 60 s, 600 s, older.
+inline constexpr int age_classes = 5;
+
+struct StackRow {
+  StackId stack;
+  std::int64_t live_bytes;
+  double live_blocks;
+  double alloc_blocks;
+  std::int64_t age_bytes[age_classes];
+};
+
+struct NamedTotal {
+  std::string name;
+  std::int64_t value;
+};
+
+// Columns of a dump, and the memory behind them.
+struct DumpColumns {
+  std::vector<std::shared_ptr<void>> memory;
+  std::vector<Column> columns;
+
+  template <class T>
+  void add(std::string name, const char* dtype, std::vector<T>&& values) {
+    auto kept = std::make_shared<std::vector<T>>(std::move(values));
+    columns.push_back({std::move(name), dtype, kept->data(), kept->size()});
+    memory.push_back(std::move(kept));
+  }
+};
+
+class LedgerReader {
+ public:
+  // `fd` is the ledger's file, asked which parts of the shadow have memory behind them.
+  LedgerReader(Ledger ledger, int fd) : ledger_(ledger), fd_(fd) {}
+
+  double elapsed_seconds() const noexcept;
+  std::vector<NamedTotal> totals() const;
+  // The `most` stacks that hold at least `at_least_bytes`, largest first. Cost: one pass over the live blocks.
+  std::vector<StackRow> stacks(std::int64_t at_least_bytes, std::size_t most) const;
+  // Everything but `meta` and the series, which are the caller's.
+  DumpColumns dump();
+
+  // Calls visit(Block) for every live block, mappings included.
+  template <class Visit>
+  void for_each_block(Visit&& visit) const;
+
+ private:
+  void add_strings(DumpColumns& out, std::vector<std::string>& extra) const;
+  void add_frames(DumpColumns& out, std::vector<std::string>& extra);
+  void add_stacks(DumpColumns& out) const;
+  void add_threads(DumpColumns& out, std::vector<std::string>& extra) const;
+  void add_blocks(DumpColumns& out) const;
+  void add_chunks(DumpColumns& out) const;
+
+  std::uint32_t node_count() const noexcept;
+  std::uint32_t frame_count() const noexcept;
+  std::uint32_t string_count() const noexcept;
+  std::uint32_t thread_count() const noexcept;
+  std::string_view string_at(StringId id) const noexcept;
+  StackId checked_stack(StackId stack) const noexcept { return stack < node_count() ? stack : 0; }
+
+  Ledger ledger_;
+  int fd_;
+  std::map<std::string, std::map<std::uint64_t, std::string>> symbols_;  // by library and offset
+};
+
+template <class Visit>
+void LedgerReader::for_each_block(Visit&& visit) const {
+  const Header& header = ledger_.header();
+  std::uint32_t high = header.block_high.load(std::memory_order_acquire);
+  if (high > capacity<BlockRow>(header.block_rows)) high = capacity<BlockRow>(header.block_rows);
+  for (std::uint32_t at = 1; at < high; ++at) {
+    const BlockRow& row = ledger_.block_rows()[at];
+    const std::uint32_t before = __atomic_load_n(&row.sequence, __ATOMIC_ACQUIRE);
+    const BlockRow copy = row;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (copy.address == 0 || (before & 1) != 0 ||
+        __atomic_load_n(&row.sequence, __ATOMIC_RELAXED) != before ||
+        static_cast<int>(copy.domain) >= domain_count)
+      continue;
+    visit(Block{copy.address, copy.size, static_cast<double>(copy.weight), checked_stack(copy.stack),
+                copy.thread, copy.domain, copy.born_ms * 1e-3});
+  }
+  if (header.shadow_regions.bytes != 0) {
+    ShadowTable shadow;
+    shadow.attach(ledger_);
+    shadow.for_each(fd_, [&](std::uint64_t address, const ShadowTable::Entry& entry) {
+      visit(Block{address, entry.size, static_cast<double>(entry.size), checked_stack(entry.stack),
+                  entry.thread, entry.domain, ShadowTable::birth_seconds(entry.birth)});
+    });
+  }
+  std::uint32_t chunks = header.chunk_high.load(std::memory_order_acquire);
+  if (chunks > capacity<ChunkRow>(header.chunk_rows)) chunks = capacity<ChunkRow>(header.chunk_rows);
+  for (std::uint32_t at = 0; at < chunks; ++at) {
+    const ChunkRow row = ledger_.chunk_rows()[at];
+    if (row.address != 0 && row.kind == ChunkKind::mapping)
+      visit(Block{row.address, row.size, static_cast<double>(row.size), checked_stack(row.stack), row.thread,
+                  Domain::mapping, row.born_ms * 1e-3});
+  }
+}
+
+}  // namespace leakscope

@@ -1,0 +1,36 @@
+// Who owns each recorded address now. Exact recording keeps blocks in the shadow table; sampled blocks, and addresses
+// that the shadow cannot hold, are dense rows found through a hash index.
+#pragma once
+
+#include "hash_index.h"
+#include "ledger.h"
+#include "shadow_table.h"
+
+namespace leakscope {
+
+class LiveTable {
+ public:
+  void attach(Ledger ledger) noexcept;
+
+  // Records a block, replacing what was recorded at its address. False if there is no room.
+  bool put(const BlockRow& block) noexcept;
+  // Removes the block and returns it in `block`; false if none was recorded there.
+  bool take(std::uint64_t address, BlockRow& block) noexcept;
+  bool contains(std::uint64_t address) noexcept;
+
+  SpinLock& lock() noexcept { return lock_; }
+
+ private:
+  bool put_row(const BlockRow& block) noexcept;
+  bool take_row(std::uint64_t address, BlockRow& block) noexcept;
+  std::uint32_t free_row() noexcept;
+
+  Ledger ledger_;
+  ShadowTable shadow_;
+  bool exact_ = false;
+  HashIndex rows_;
+  std::uint32_t free_ = 0;
+  SpinLock lock_;
+};
+
+}  // namespace leakscope

@@ -1,0 +1,79 @@
+// The bookkeeping of one process: what the hooks report goes into the ledger here. Knows blocks, chunks, threads and
+// stacks as numbers; it knows neither Python nor malloc, so tests drive it without any hook.
+#pragma once
+
+#include "live_table.h"
+#include "sampler.h"
+#include "stack_trie.h"
+
+namespace leakscope {
+
+// Which of the two sets of counters an event belongs to: those made under the main interpreter's lock are plain
+// additions, all others are atomic.
+enum class Locking : std::uint8_t { interpreter = 0, none = 1 };
+
+class Recorder {
+ public:
+  // Takes over a laid-out ledger. Until then no other function may be called.
+  void attach(Ledger ledger) noexcept;
+  Ledger ledger() const noexcept { return ledger_; }
+  StackTrie& trie() noexcept { return trie_; }
+
+  void allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack, ThreadIndex thread,
+                 Locking locking) noexcept;
+  // Forgets the block. False if it was not recorded.
+  bool freed(std::uint64_t address, ThreadIndex thread, Locking locking) noexcept;
+  // A recorded block became another object without passing the allocator: it moves to `stack`. False if not recorded.
+  bool relabelled(std::uint64_t address, StackId stack, ThreadIndex thread, Locking locking) noexcept;
+  bool is_recorded(std::uint64_t address) noexcept { return live_.contains(address); }
+  // For realloc: forgets the block without counting; remember() puts it back if the call failed.
+  bool lift(std::uint64_t address, BlockRow& block) noexcept { return live_.take(address, block); }
+  void remember(const BlockRow& block) noexcept { live_.put(block); }
+  void count_free(const BlockRow& block, ThreadIndex thread, Locking locking) noexcept;
+
+  void chunk_taken(std::uint64_t address, std::uint64_t size, ChunkKind kind, StackId stack,
+                   ThreadIndex thread) noexcept;
+  // Gives [address, address + size) back: whole chunks, their ends, or a hole in the middle.
+  void chunk_released(std::uint64_t address, std::uint64_t size) noexcept;
+
+  // The index of a new thread; `other_threads` when all are taken.
+  ThreadIndex thread_started(std::uint64_t native_id, std::uint64_t pthread, const char* name) noexcept;
+  void thread_ended(ThreadIndex thread) noexcept;
+  // In a forked child: only the calling thread goes on, under a new native id.
+  void thread_forked(ThreadIndex thread, std::uint64_t native_id) noexcept;
+  // The name that the program gave a thread; also if the thread has not allocated anything yet.
+  void thread_named(std::uint64_t pthread, const char* name) noexcept;
+
+  // Milliseconds since recording began; refresh() reads the clock, now_ms() its last reading.
+  std::uint32_t now_ms() const noexcept { return now_ms_.load(std::memory_order_relaxed); }
+  void refresh() noexcept;
+
+  // Around fork: no lock may be held by a thread that the child does not have.
+  void before_fork() noexcept;
+  void after_fork() noexcept;
+
+ private:
+  void count(Counters& at, DomainTotals& totals, const BlockRow& block, bool allocation,
+             Locking locking) noexcept;
+  void release_part(ChunkRow& row, std::uint64_t begin, std::uint64_t end) noexcept;
+  ChunkRow* free_chunk() noexcept;
+  void count_chunk(const ChunkRow& chunk, std::uint64_t size, bool taken) noexcept;
+
+  Ledger ledger_;
+  std::uint64_t interval_ = 1, exact_bytes_ = 0, began_ns_ = 0;
+  std::atomic<std::uint32_t> now_ms_{0};
+  StackTrie trie_;
+  LiveTable live_;
+  SpinLock chunk_lock_, thread_lock_;
+
+  struct EarlyName {
+    std::uint64_t pthread;
+    char name[40];
+  };
+  static constexpr std::uint32_t early_names =
+      64;  // names that came before their thread; the oldest is forgotten
+  EarlyName early_[early_names] = {};
+  std::uint32_t next_early_ = 0;
+};
+
+}  // namespace leakscope

@@ -1,0 +1,167 @@
+// The live table of exact recording: 8 bytes for every 16 bytes of heap, found by address without hash or lock.
+//
+//   address  = region (bits 20..46) | granule (bits 4..19) | 0000
+//   slot     = stack 24 | thread 14 | domain+1 3 | size 10 | birth 13        zero: no block begins here
+//
+// A slot belongs to whoever owns the block, so a store needs no lock. Blocks of 1023 bytes and more say size 1023 and
+// keep the true size in the slot of their second granule, which is theirs too. Regions of 1 MiB get their array when
+// first written. Only addresses that are multiples of 16 below 2^47 fit; LiveTable takes the others.
+#pragma once
+
+#include "../platform/prim.h"
+#include "ledger.h"
+
+namespace leakscope {
+
+class ShadowTable {
+ public:
+  struct Entry {
+    std::uint64_t size;
+    StackId stack;
+    ThreadIndex thread;
+    Domain domain;
+    std::uint32_t birth;
+  };
+
+  void attach(Ledger ledger) noexcept { ledger_ = ledger; }
+
+  static bool fits(std::uint64_t address) noexcept { return (address & 15) == 0 && (address >> 47) == 0; }
+
+  // False if no region could be had (128 GiB of heap are covered already).
+  bool put(std::uint64_t address, const Entry& entry) noexcept {
+    std::uint64_t* slot = slot_at(address, true);
+    if (slot == nullptr) return false;
+    std::uint64_t small = entry.size;
+    if (small >= long_size) {
+      std::uint64_t* second = slot_at(address + 16, true);
+      if (second == nullptr) return false;
+      __atomic_store_n(second, pack_size(entry.size), __ATOMIC_RELAXED);
+      small = long_size;
+    }
+    const std::uint64_t word = (std::uint64_t{entry.stack} << 40) | (std::uint64_t{entry.thread} << 26) |
+                               ((static_cast<std::uint64_t>(entry.domain) + 1) << 23) | (small << 13) |
+                               entry.birth;
+    __atomic_store_n(slot, word, __ATOMIC_RELEASE);
+    return true;
+  }
+
+  bool contains(std::uint64_t address) const noexcept {
+    const std::uint64_t* slot = const_cast<ShadowTable*>(this)->slot_at(address, false);
+    return slot != nullptr && __atomic_load_n(slot, __ATOMIC_RELAXED) != 0;
+  }
+
+  bool take(std::uint64_t address, Entry& entry) noexcept {
+    std::uint64_t* slot = slot_at(address, false);
+    if (slot == nullptr) return false;
+    const std::uint64_t word = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    if (word == 0) return false;
+    entry = unpack(word);
+    if (entry.size == long_size) {
+      std::uint64_t* second = slot_at(address + 16, false);
+      if (second == nullptr) return false;
+      entry.size = unpack_size(__atomic_load_n(second, __ATOMIC_RELAXED));
+      __atomic_store_n(second, 0, __ATOMIC_RELAXED);
+    }
+    __atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+    return true;
+  }
+
+  // Calls visit(address, entry) for every block. Reads a living table as it is: blocks that come and go meanwhile
+  // may be seen or not. Bounded by the table, whatever it holds. With the ledger's descriptor only parts of the file
+  // that have memory behind them are read: reading a hole through a mapping would give it memory.
+  template <class Visit>
+  void for_each(int fd, Visit&& visit) const {
+    const Section& section = ledger_.header().shadow_regions;
+    const std::uint64_t regions = known_regions();
+    std::uint64_t begin = section.offset;
+    const std::uint64_t stop = section.offset + regions * granules * sizeof(std::uint64_t);
+    std::uint64_t end = stop;
+    while (begin < stop && (fd < 0 || prim::next_data(fd, begin, end)) && begin < stop) {
+      if (end > stop) end = stop;
+      visit_slots((begin - section.offset) / 8, (end - section.offset) / 8, visit);
+      begin = end;
+      end = stop;
+    }
+  }
+
+  // Births are kept with a relative error of 0.2 %: tenths of a second up to 51 s, then a 9-bit mantissa.
+  static std::uint32_t pack_birth(std::uint32_t born_ms) noexcept {
+    std::uint32_t tenths = born_ms / 100, exponent = 0;
+    if (tenths < 512) return tenths;
+    while (tenths >= 1024) {
+      tenths >>= 1;
+      ++exponent;
+    }
+    if (exponent > 14) return 0x1fff;
+    return ((exponent + 1) << 9) | (tenths - 512);
+  }
+  static double birth_seconds(std::uint32_t birth) noexcept {
+    const std::uint32_t exponent = birth >> 9, mantissa = birth & 511;
+    if (exponent == 0) return mantissa * 0.1;
+    return static_cast<double>(std::uint64_t{512 + mantissa} << (exponent - 1)) * 0.1;
+  }
+
+ private:
+  static constexpr std::uint64_t granules = 65536;
+  static constexpr std::uint64_t long_size = 1023;
+  static constexpr std::uint32_t no_region = 0;  // the directory holds region + 1
+
+  // A block's second slot: the size, spread so that its domain field is zero and no reader takes it for a block.
+  static std::uint64_t pack_size(std::uint64_t size) noexcept {
+    return (size & 0x7fffff) | ((size >> 23) << 26);
+  }
+  static std::uint64_t unpack_size(std::uint64_t word) noexcept {
+    return (word & 0x7fffff) | ((word >> 26) << 23);
+  }
+
+  static Entry unpack(std::uint64_t word) noexcept {
+    return {(word >> 13) & 1023, static_cast<StackId>(word >> 40),
+            static_cast<ThreadIndex>((word >> 26) & 0x3fff), static_cast<Domain>(((word >> 23) & 7) - 1),
+            static_cast<std::uint32_t>(word & 0x1fff)};
+  }
+
+  std::uint64_t known_regions() const noexcept {
+    const Header& header = ledger_.header();
+    const std::uint64_t limit = capacity<std::uint64_t>(header.shadow_bases);
+    const std::uint64_t count = header.shadow_region_count.load(std::memory_order_acquire);
+    return count < limit ? count : limit;
+  }
+
+  std::uint64_t* slot_at(std::uint64_t address, bool make) noexcept {
+    std::atomic<std::uint32_t>& entry = ledger_.shadow_directory()[address >> 20];
+    std::uint32_t region = entry.load(std::memory_order_acquire);
+    if (region == no_region) {
+      if (!make) return nullptr;
+      region = make_region(address >> 20, entry);
+      if (region == no_region) return nullptr;
+    }
+    if (region > capacity<std::uint64_t>(ledger_.header().shadow_bases)) return nullptr;
+    return ledger_.shadow_regions() + std::uint64_t{region - 1} * granules +
+           ((address >> 4) & (granules - 1));
+  }
+
+  std::uint32_t make_region(std::uint64_t number, std::atomic<std::uint32_t>& entry) noexcept;
+
+  template <class Visit>
+  void visit_slots(std::uint64_t first, std::uint64_t last, Visit& visit) const {
+    const std::uint64_t* slots = ledger_.shadow_regions();
+    for (std::uint64_t at = first; at < last; ++at) {
+      const std::uint64_t word = __atomic_load_n(slots + at, __ATOMIC_ACQUIRE);
+      if (((word >> 23) & 7) == 0) continue;
+      Entry entry = unpack(word);
+      const std::uint64_t base = ledger_.shadow_bases()[at / granules];
+      if (base == 0 || static_cast<int>(entry.domain) >= domain_count) continue;
+      const std::uint64_t address = base - 1 + ((at % granules) << 4);
+      if (entry.size == long_size) {
+        const std::uint64_t* second = const_cast<ShadowTable*>(this)->slot_at(address + 16, false);
+        entry.size = second == nullptr ? 0 : unpack_size(__atomic_load_n(second, __ATOMIC_RELAXED));
+        if (entry.size < long_size) continue;  // caught between its two stores
+      }
+      visit(address, entry);
+    }
+  }
+
+  Ledger ledger_;
+};
+
+}  // namespace leakscope

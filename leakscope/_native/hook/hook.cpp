@@ -1,0 +1,260 @@
+#include "hook.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "process.h"
+
+namespace leakscope::hook {
+
+thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
+std::uint8_t page_filter[filter_entries];
+std::uint8_t code_page[code_pages];
+Interpreter interpreter;
+Recorder recorder;
+std::atomic<bool> recording{false};
+std::atomic<bool> many_interpreters{false};
+
+namespace {
+
+std::uint64_t interval_bytes = 1, exact_bytes = 0;
+pthread_key_t exit_key;
+bool exit_key_made = false;
+
+// While nothing is recorded a thread looks up again after this many bytes.
+constexpr std::int64_t idle_bytes = 1 << 20;
+
+std::uint8_t& filter_entry(std::uint64_t address) noexcept {
+  return page_filter[(address >> 12) & (filter_entries - 1)];
+}
+
+void thread_ended(void*) {
+  ThreadState& thread = thread_state;
+  if (thread.phase != 1) return;
+  thread.phase = 2;
+  if (recording.load(std::memory_order_relaxed)) recorder.thread_ended(thread.thread);
+  release_cache(thread);
+}
+
+void register_thread(ThreadState& thread) noexcept {
+  thread.phase = 1;
+  thread.random = prim::random_seed();
+  char name[16];
+  prim::thread_name(name, sizeof name);
+  recorder.refresh();
+  thread.thread =
+      recorder.thread_started(prim::thread_id(), static_cast<std::uint64_t>(pthread_self()), name);
+  if (exit_key_made) pthread_setspecific(exit_key, &thread_state);
+}
+
+void arm(ThreadState& thread) noexcept {
+  const auto cap = static_cast<std::int64_t>(exact_bytes) - 1;
+  thread.armed = thread.remaining < cap ? thread.remaining : cap;
+  thread.countdown = thread.armed;
+}
+
+// Is the block of `size` bytes, just subtracted from the countdown, to be recorded? See core/sampler.h.
+bool is_marked(ThreadState& thread, std::size_t size) noexcept {
+  if (interval_bytes <= 1) {
+    thread.countdown = -1;
+    return true;
+  }
+  thread.remaining -= thread.armed - thread.countdown;
+  const bool recorded = thread.remaining < 0 || size >= exact_bytes;
+  if (recorded) thread.remaining = Sampler::gap(thread.random, interval_bytes);
+  arm(thread);
+  return recorded;
+}
+
+// Common beginning of every slow path: false if the event is none of ours.
+bool enter(ThreadState& thread, Locking& locking) noexcept {
+  if (thread.busy != 0) return false;
+  if (!recording.load(std::memory_order_acquire)) {
+    thread.countdown = thread.armed = idle_bytes;
+    return false;
+  }
+  thread.busy = 1;
+  if (many_interpreters.load(std::memory_order_relaxed)) locking = Locking::none;
+  if (thread.phase == 0) {
+    register_thread(thread);
+    thread.remaining = Sampler::gap(thread.random, interval_bytes);
+    thread.armed = thread.countdown = 0;
+  }
+  if ((++thread.ticks & 63) == 0 || interval_bytes > 1) recorder.refresh();
+  return true;
+}
+
+void leave(ThreadState& thread) noexcept {
+  thread.busy = 0;
+}
+
+StackId stack_here(ThreadState& thread, Domain domain, Locking& locking) noexcept {
+  StackId stack = 0;
+  if (interpreter.stack != nullptr && thread.phase == 1) stack = interpreter.stack(thread, locking);
+  if (domain == Domain::native || domain == Domain::mapping) stack = native_stack(stack);
+  return stack;
+}
+
+}  // namespace
+
+void filter_add(std::uint64_t address) noexcept {
+  std::uint8_t& entry = filter_entry(address);
+  std::uint8_t count = __atomic_load_n(&entry, __ATOMIC_RELAXED);
+  while (count != 255 && !__atomic_compare_exchange_n(&entry, &count, static_cast<std::uint8_t>(count + 1),
+                                                      true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+// A saturated entry stays: how many blocks it stands for is no longer known.
+void filter_remove(std::uint64_t address) noexcept {
+  std::uint8_t& entry = filter_entry(address);
+  std::uint8_t count = __atomic_load_n(&entry, __ATOMIC_RELAXED);
+  while (count != 255 && count != 0 &&
+         !__atomic_compare_exchange_n(&entry, &count, static_cast<std::uint8_t>(count - 1), true,
+                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+void allocated(ThreadState& thread, void* address, std::size_t size, Domain domain,
+               Locking locking) noexcept {
+  if (address == nullptr || !enter(thread, locking)) return;
+  if (is_marked(thread, size)) {
+    const int error = errno;
+    const StackId stack = stack_here(thread, domain, locking);
+    const auto where = reinterpret_cast<std::uintptr_t>(address);
+    if (interval_bytes > 1) filter_add(where);
+    recorder.allocated(where, size, domain, stack, thread.thread, locking);
+    errno = error;
+  }
+  leave(thread);
+}
+
+void relabel(ThreadState& thread, void* address, Locking locking) noexcept {
+  if (!enter(thread, locking)) return;
+  const auto where = reinterpret_cast<std::uintptr_t>(address);
+  if (recorder.is_recorded(where)) {
+    const StackId stack = stack_here(thread, Domain::obj, locking);
+    recorder.relabelled(where, stack, thread.thread, locking);
+  }
+  leave(thread);
+}
+
+void freed(ThreadState& thread, void* address, Locking locking) noexcept {
+  if (address == nullptr || !enter(thread, locking)) return;
+  const auto where = reinterpret_cast<std::uintptr_t>(address);
+  if (code_page[(where >> 12) & (code_pages - 1)] != 0 && interpreter.code_freed != nullptr)
+    interpreter.code_freed(address);
+  if (recorder.freed(where, thread.thread, locking)) {
+    if (interval_bytes > 1) filter_remove(where);
+  } else if (interval_bytes <= 1) {
+    recorder.ledger().header().unknown_frees.fetch_add(1, std::memory_order_relaxed);
+  }
+  leave(thread);
+}
+
+bool lift(ThreadState& thread, void* address, BlockRow& block) noexcept {
+  Locking locking = Locking::none;
+  if (address == nullptr || !enter(thread, locking)) return false;
+  const bool recorded = recorder.lift(reinterpret_cast<std::uintptr_t>(address), block);
+  leave(thread);
+  return recorded;
+}
+
+void settle(ThreadState& thread, const BlockRow& block, bool moved, Locking locking) noexcept {
+  if (!enter(thread, locking)) return;
+  if (moved) {
+    recorder.count_free(block, thread.thread, locking);
+    if (interval_bytes > 1) filter_remove(block.address);
+  } else {
+    recorder.remember(block);
+  }
+  leave(thread);
+}
+
+void chunk_taken(ThreadState& thread, void* address, std::size_t size, ChunkKind kind) noexcept {
+  Locking locking = Locking::none;
+  if (!enter(thread, locking)) return;
+  const int error = errno;
+  const Domain domain = kind == ChunkKind::mapping ? Domain::mapping : Domain::obj;
+  const StackId stack = stack_here(thread, domain, locking);
+  recorder.chunk_taken(reinterpret_cast<std::uintptr_t>(address), size, kind, stack, thread.thread);
+  errno = error;
+  leave(thread);
+}
+
+void chunk_released(ThreadState& thread, void* address, std::size_t size) noexcept {
+  Locking locking = Locking::none;
+  if (!enter(thread, locking)) return;
+  recorder.chunk_released(reinterpret_cast<std::uintptr_t>(address), size);
+  leave(thread);
+}
+
+void begin(FreeLists free_lists, const char* python) noexcept {
+  Ledger ledger = process_ledger();
+  if (!ledger || recording.load()) return;
+  Header& header = ledger.header();
+  ThreadState& thread = thread_state;
+  thread.busy = 1;
+  header.pid.store(prim::process_id());
+  header.free_lists = free_lists;
+  strncpy(header.python, python, sizeof header.python - 1);
+  header.began_unix_s = prim::unix_seconds();
+  header.began_rss_anon_bytes = prim::anonymous_bytes();
+  header.began_monotonic_ns = prim::coarse_ns();
+  interval_bytes = header.config.interval_bytes;
+  exact_bytes = header.config.exact_bytes;
+  exit_key_made = pthread_key_create(&exit_key, thread_ended) == 0;
+  recorder.attach(ledger);
+  if (interval_bytes <= 1) memset(page_filter, 255, sizeof page_filter);
+  thread.phase = 0;
+  thread.countdown = -1;
+  header.phase.store(Phase::recording, std::memory_order_release);
+  recording.store(true, std::memory_order_release);
+  thread.busy = 0;
+}
+
+void fail(const char* problem) noexcept {
+  Ledger ledger = process_ledger();
+  if (!ledger) return;
+  strncpy(ledger.header().problem, problem, sizeof ledger.header().problem - 1);
+  ledger.header().phase.store(Phase::failed, std::memory_order_release);
+}
+
+bool has_ledger() noexcept {
+  return static_cast<bool>(process_ledger());
+}
+
+const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept {
+  Ledger ledger = process_ledger();
+  if (!ledger || !recording.load()) return nullptr;
+  Header& header = ledger.header();
+  header.request_reason.store(reason);
+  const std::uint32_t ticket = header.request.fetch_add(1) + 1;
+  const auto* request = reinterpret_cast<const std::uint32_t*>(&header.request);
+  const auto* answer = reinterpret_cast<const std::uint32_t*>(&header.answer);
+  prim::wake_all(request);
+  const std::uint64_t deadline = prim::monotonic_ns() + timeout_ns;
+  for (;;) {
+    const std::uint32_t answered = header.answer.load(std::memory_order_acquire);
+    if (static_cast<std::int32_t>(answered - ticket) >= 0) return header.answer_path;
+    const bool parent_gone = kill(static_cast<pid_t>(header.parent.load()), 0) != 0 && errno == ESRCH;
+    if (parent_gone || prim::monotonic_ns() >= deadline) return nullptr;
+    prim::wait_while(answer, answered, 200'000'000);
+  }
+}
+
+}  // namespace leakscope::hook
+
+// What leakscope._core finds by name inside a recorded program.
+extern "C" {
+__attribute__((visibility("default"))) int leakscope_is_recording() {
+  return leakscope::hook::recording.load() ? 1 : 0;
+}
+__attribute__((visibility("default"))) const char* leakscope_request_dump(unsigned long long timeout_ns) {
+  return leakscope::hook::request_dump(leakscope::reason_request, timeout_ns);
+}
+}

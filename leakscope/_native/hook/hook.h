@@ -1,0 +1,108 @@
+// What every hook shares: the state of a thread, the decision whether an event is recorded, and the forwarding to the
+// recorder. The fast paths are inline and short; whatever is not "subtract, compare, jump" is in hook.cpp.
+//
+// Rules for everything below this line (NOTES.md has the reasons): never allocate from the C or Python heap, never
+// take a lock of the interpreter, never throw, never run the program's code, never keep a lock over a call into the
+// real allocator.
+#pragma once
+
+#include <stdint.h>
+
+#include "../core/recorder.h"
+
+namespace leakscope::hook {
+
+struct StackCache;
+
+// Zero means: nothing happened in this thread yet. Only trivial members: the C library frees memory after C++
+// destructors ran.
+struct ThreadState {
+  std::int64_t countdown;  // bytes until the next event needs a look; below zero: now
+  std::int64_t armed;      // what the countdown started from
+  std::int64_t remaining;  // bytes to the next mark, counted from when the countdown was armed
+  std::uint64_t random;
+  StackCache* cache;
+  std::uint64_t last_block;  // newest recorded or passed block of the object domain
+  std::uint32_t fallen;      // counts requests that fell through to the raw domain
+  std::uint32_t ticks;
+  ThreadIndex thread;
+  std::uint8_t busy;        // inside the recorder, or inside an outer recorded call: forward only
+  std::uint8_t phase;       // 0 new, 1 registered, 2 ended
+  std::uint8_t raw_domain;  // domain + 1 of the request that is falling through to raw
+};
+
+extern thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
+
+// Which pages hold recorded blocks: a saturating count per page number, so that most frees are one load and a jump.
+// In exact recording all entries are saturated.
+inline constexpr std::uint64_t filter_entries = 1u << 20;
+extern std::uint8_t page_filter[filter_entries];
+
+inline bool may_be_recorded(const void* address) noexcept {
+  return __builtin_expect(
+      page_filter[(reinterpret_cast<std::uintptr_t>(address) >> 12) & (filter_entries - 1)] != 0, 0);
+}
+void filter_add(std::uint64_t address) noexcept;
+void filter_remove(std::uint64_t address) noexcept;
+
+// True if the request needs a look: a mark is due, the block is large, or the thread is new.
+inline bool due(ThreadState& thread, std::size_t size) noexcept {
+  return __builtin_expect((thread.countdown -= static_cast<std::int64_t>(size)) < 0, 0);
+}
+
+// The parts that know Python, set by the python folder at start; null in a process without Python.
+struct Interpreter {
+  // Stack of the calling thread. `locking` interpreter: the caller holds the interpreter's lock.
+  StackId (*stack)(ThreadState& thread, Locking& locking) noexcept;
+  // A block is about to be freed that may be a code object.
+  void (*code_freed)(const void* address) noexcept;
+  // Locks of the python folder around fork.
+  void (*before_fork)() noexcept;
+  void (*after_fork)() noexcept;
+  // Address range of the interpreter's own code, where native stacks end.
+  std::uintptr_t code_begin, code_end;
+};
+extern Interpreter interpreter;
+extern Recorder recorder;
+extern std::atomic<bool> recording;
+// Set for good once an interpreter beside the main one asks for memory: its lock may be another.
+extern std::atomic<bool> many_interpreters;
+
+// Pages that hold code objects known to stacks, a bit more precise than the page filter in exact recording.
+inline constexpr std::uint32_t code_pages = 1u << 16;
+extern std::uint8_t code_page[code_pages];
+
+// A block was handed out after due() said so. Decides whether it is recorded, and does so.
+void allocated(ThreadState& thread, void* address, std::size_t size, Domain domain, Locking locking) noexcept;
+// The same as an unconditional record (a block that moved to another line without passing the allocator).
+void relabel(ThreadState& thread, void* address, Locking locking) noexcept;
+// A block that may_be_recorded() is about to be freed.
+void freed(ThreadState& thread, void* address, Locking locking) noexcept;
+// Around realloc of a block that may be recorded.
+bool lift(ThreadState& thread, void* address, BlockRow& block) noexcept;
+void settle(ThreadState& thread, const BlockRow& block, bool moved, Locking locking) noexcept;
+
+void chunk_taken(ThreadState& thread, void* address, std::size_t size, ChunkKind kind) noexcept;
+void chunk_released(ThreadState& thread, void* address, std::size_t size) noexcept;
+
+// Starts recording into the ledger handed over in the environment. Called once, by the python folder.
+void begin(FreeLists free_lists, const char* python) noexcept;
+void fail(const char* problem) noexcept;
+bool has_ledger() noexcept;
+// Asks the parent for a dump and waits for it. Returns its path in the ledger, or nullptr.
+const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept;
+
+// Native frames of the calling thread below `stack`, innermost last; `stack` itself if there are none.
+StackId native_stack(StackId stack) noexcept;
+void forget_libraries() noexcept;
+
+// The allocator below us, whoever it is (the C library's, or one preloaded after us).
+struct RealAllocator {
+  void* (*malloc)(std::size_t);
+  void* (*calloc)(std::size_t, std::size_t);
+  void* (*realloc)(void*, std::size_t);
+  void (*free)(void*);
+};
+extern RealAllocator real;
+
+}  // namespace leakscope::hook

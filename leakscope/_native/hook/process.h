@@ -1,0 +1,40 @@
+// The recorder's life in a process: how it finds its ledger, what happens at fork, where per-thread stack memory
+// comes from. Knows the environment and the process; knows no allocator and no Python.
+#pragma once
+
+#include "hook.h"
+
+namespace leakscope::hook {
+
+// The calling thread's last captured stack, root first; see python/frames.cpp.
+struct StackCache {
+  static constexpr std::uint32_t depth_limit = 8192;
+  struct Entry {
+    const void* frame;
+    const void* position;
+    StackId node;
+  };
+  std::uint32_t count;
+  std::uint32_t epoch;
+  StackCache* next_free;
+  Entry entries[depth_limit];
+  const void* walked[depth_limit];  // frames on the way to a known one
+};
+
+// Taken over from ended threads where possible, so that thousands of short threads cost the memory of those alive.
+StackCache* acquire_cache(ThreadState& thread) noexcept;
+void release_cache(ThreadState& thread) noexcept;
+
+// The ledger of this process; empty if it is not recorded.
+Ledger process_ledger() noexcept;
+
+// Does this process have a Python interpreter in it?
+bool interpreter_present() noexcept;
+
+// Arranges that recording begins when the interpreter comes to the user's code. Implemented by the python folder.
+void await_interpreter() noexcept;
+
+// Reads and clears the environment that `leakscope run` made. Called once, by the library's constructor.
+void adopt_environment() noexcept;
+
+}  // namespace leakscope::hook

@@ -1,0 +1,308 @@
+#include "ledger_type.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <memory>
+#include <new>
+#include <string>
+
+#include "../core/ledger_reader.h"
+#include "../platform/prim.h"
+
+namespace leakscope::python {
+namespace {
+
+struct LedgerObject {
+  PyObject_HEAD Header* header;  // null once closed
+  std::uint64_t bytes;
+  int fd;
+  LedgerReader* reader;
+};
+
+LedgerObject* self_of(PyObject* object) {
+  return reinterpret_cast<LedgerObject*>(object);
+}
+
+LedgerObject* open_self(PyObject* object) {
+  LedgerObject* self = self_of(object);
+  if (self->header == nullptr) PyErr_SetString(PyExc_ValueError, "the ledger is closed");
+  return self->header == nullptr ? nullptr : self;
+}
+
+void release(LedgerObject* self) {
+  delete self->reader;
+  self->reader = nullptr;
+  if (self->header != nullptr) prim::unmap_shared(self->header, self->bytes);
+  self->header = nullptr;
+  if (self->fd >= 0) close(self->fd);
+  self->fd = -1;
+}
+
+PyObject* wrap(PyTypeObject* type, int fd) {
+  const std::uint64_t bytes = prim::file_bytes(fd);
+  void* base = bytes >= sizeof(Header) ? prim::map_shared(fd, bytes, nullptr) : nullptr;
+  if (base == nullptr || !is_sound(*static_cast<Header*>(base), bytes)) {
+    if (base != nullptr) prim::unmap_shared(base, bytes);
+    close(fd);
+    return raise_core_error("ledger", "this is no ledger of this version of leakscope", -1);
+  }
+  PyObject* object = type->tp_alloc(type, 0);
+  if (object == nullptr) {
+    prim::unmap_shared(base, bytes);
+    close(fd);
+    return nullptr;
+  }
+  LedgerObject* self = self_of(object);
+  self->header = static_cast<Header*>(base);
+  self->bytes = bytes;
+  self->fd = fd;
+  self->reader = new (std::nothrow) LedgerReader(Ledger(base), fd);
+  if (self->reader == nullptr) {
+    Py_DECREF(object);
+    return PyErr_NoMemory();
+  }
+  return object;
+}
+
+PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords) {
+  static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames",
+                                      "max_stacks",     "follow",      nullptr};
+  unsigned long long interval = 1, exact = 65536;
+  unsigned int frames = 64, stacks = 1u << 22;
+  int follow = 0;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIp", const_cast<char**>(names), &interval, &exact,
+                                   &frames, &stacks, &follow))
+    return nullptr;
+  LedgerConfig config;
+  config.interval_bytes = interval == 0 ? 1 : interval;
+  config.exact_bytes = exact < 1024 ? 1024 : exact;
+  config.max_frames = frames == 0 ? 1 : frames;
+  config.max_stacks = stacks;
+  config.follow = follow != 0 ? 1 : 0;
+  auto* layout = static_cast<Header*>(prim::map_memory(sizeof(Header)));
+  if (layout == nullptr) return PyErr_NoMemory();
+  lay_out(*layout, config);
+  layout->parent.store(prim::process_id());
+  const int fd = prim::create_shared("leakscope", layout->file_bytes);
+  const bool written =
+      fd >= 0 && pwrite(fd, layout, sizeof(Header), 0) == static_cast<ssize_t>(sizeof(Header));
+  const int error = errno;
+  prim::unmap_memory(layout, sizeof(Header));
+  if (!written) {
+    if (fd >= 0) close(fd);
+    const std::string text = std::string("no shared memory for the ledger: ") + strerror(error);
+    return raise_core_error("ledger", text.c_str(), -1);
+  }
+  return wrap(reinterpret_cast<PyTypeObject*>(type), fd);
+}
+
+PyObject* ledger_adopt(PyObject* type, PyObject* argument) {
+  const long fd = PyLong_AsLong(argument);
+  if (fd == -1 && PyErr_Occurred() != nullptr) return nullptr;
+  PyObject* ledger = wrap(reinterpret_cast<PyTypeObject*>(type), static_cast<int>(fd));
+  if (ledger != nullptr) self_of(ledger)->header->parent.store(prim::process_id());
+  return ledger;
+}
+
+PyObject* ledger_close(PyObject* object, PyObject*) {
+  release(self_of(object));
+  Py_RETURN_NONE;
+}
+
+PyObject* ledger_fd(PyObject* object, void*) {
+  return PyLong_FromLong(self_of(object)->fd);
+}
+
+// Puts a new reference into the dict and gives it away; false with an exception.
+bool put(PyObject* dict, const char* name, PyObject* value) {
+  if (value == nullptr) return false;
+  const int status = PyDict_SetItemString(dict, name, value);
+  Py_DECREF(value);
+  return status == 0;
+}
+
+bool put_number(PyObject* dict, const char* name, std::uint64_t value) {
+  return put(dict, name, PyLong_FromUnsignedLongLong(value));
+}
+
+bool put_text(PyObject* dict, const char* name, const char* text, std::size_t room) {
+  return put(dict, name, PyUnicode_DecodeUTF8(text, static_cast<Py_ssize_t>(strnlen(text, room)), "replace"));
+}
+
+PyObject* ledger_state(PyObject* object, PyObject*) {
+  LedgerObject* self = open_self(object);
+  if (self == nullptr) return nullptr;
+  const Header& header = *self->header;
+  PyObject* dict = PyDict_New();
+  if (dict == nullptr) return nullptr;
+  const struct {
+    const char* name;
+    std::uint64_t value;
+  } numbers[] = {{"pid", header.pid.load()},
+                 {"phase", static_cast<std::uint64_t>(header.phase.load())},
+                 {"began_rss_anon_bytes", header.began_rss_anon_bytes},
+                 {"dropped_stacks", header.dropped_stacks.load()},
+                 {"dropped_blocks", header.dropped_blocks.load()},
+                 {"dropped_threads", header.dropped_threads.load()},
+                 {"unknown_frees", header.unknown_frees.load()},
+                 {"collisions", header.collisions.load()},
+                 {"truncated_stacks", header.truncated_stacks.load()},
+                 {"tracer_lost", header.tracer_lost.load()},
+                 {"freelists", static_cast<std::uint64_t>(header.free_lists)},
+                 {"request_reason", header.request_reason.load()},
+                 {"ledger_bytes", prim::resident_bytes(self->fd)}};
+  bool done = put_text(dict, "problem", header.problem, sizeof header.problem) &&
+              put_text(dict, "python", header.python, sizeof header.python) &&
+              put(dict, "began_unix_s", PyFloat_FromDouble(header.began_unix_s)) &&
+              put(dict, "elapsed_s", PyFloat_FromDouble(self->reader->elapsed_seconds()));
+  for (const auto& number : numbers) done = done && put_number(dict, number.name, number.value);
+  if (!done) Py_CLEAR(dict);
+  return dict;
+}
+
+PyObject* ledger_totals(PyObject* object, PyObject*) {
+  LedgerObject* self = open_self(object);
+  if (self == nullptr) return nullptr;
+  PyObject* dict = PyDict_New();
+  if (dict == nullptr) return nullptr;
+  for (const NamedTotal& total : self->reader->totals()) {
+    if (!put(dict, total.name.c_str(), PyLong_FromLongLong(total.value))) {
+      Py_DECREF(dict);
+      return nullptr;
+    }
+  }
+  return dict;
+}
+
+template <class T, class Get>
+PyObject* column(const std::vector<StackRow>& rows, Get&& get, int width = 1) {
+  PyObject* bytes = PyBytes_FromStringAndSize(
+      nullptr, static_cast<Py_ssize_t>(rows.size() * sizeof(T) * static_cast<std::size_t>(width)));
+  if (bytes == nullptr) return nullptr;
+  char* into = PyBytes_AS_STRING(bytes);
+  for (const StackRow& row : rows) {
+    for (int at = 0; at < width; ++at) {
+      const T value = get(row, at);
+      memcpy(into, &value, sizeof value);
+      into += sizeof value;
+    }
+  }
+  return bytes;
+}
+
+PyObject* ledger_stacks(PyObject* object, PyObject* arguments) {
+  LedgerObject* self = open_self(object);
+  long long at_least = 0;
+  Py_ssize_t most = 0;
+  if (self == nullptr || !PyArg_ParseTuple(arguments, "Ln", &at_least, &most)) return nullptr;
+  std::vector<StackRow> rows;
+  Py_BEGIN_ALLOW_THREADS rows = self->reader->stacks(at_least, most < 0 ? 0 : static_cast<std::size_t>(most));
+  Py_END_ALLOW_THREADS PyObject* dict = PyDict_New();
+  if (dict == nullptr) return nullptr;
+  using Row = const StackRow&;
+  if (put(dict, "stack", column<std::uint32_t>(rows, [](Row row, int) { return row.stack; })) &&
+      put(dict, "live_bytes", column<std::int64_t>(rows, [](Row row, int) { return row.live_bytes; })) &&
+      put(dict, "live_blocks",
+          column<std::int64_t>(
+              rows, [](Row row, int) { return static_cast<std::int64_t>(row.live_blocks + 0.5); })) &&
+      put(dict, "alloc_blocks",
+          column<std::int64_t>(
+              rows, [](Row row, int) { return static_cast<std::int64_t>(row.alloc_blocks + 0.5); })) &&
+      put(dict, "age_bytes",
+          column<std::int64_t>(
+              rows, [](Row row, int at) { return row.age_bytes[at]; }, age_classes)))
+    return dict;
+  Py_DECREF(dict);
+  return nullptr;
+}
+
+PyObject* ledger_wait_request(PyObject* object, PyObject* argument) {
+  LedgerObject* self = open_self(object);
+  const double timeout_s = PyFloat_AsDouble(argument);
+  if (self == nullptr || (timeout_s == -1.0 && PyErr_Occurred() != nullptr)) return nullptr;
+  Header& header = *self->header;
+  const std::uint32_t answered = header.answer.load();
+  if (header.request.load() == answered && timeout_s > 0) {
+    const auto* word = reinterpret_cast<const std::uint32_t*>(&header.request);
+    Py_BEGIN_ALLOW_THREADS prim::wait_while(
+        word, answered, static_cast<std::uint64_t>((timeout_s < 3600 ? timeout_s : 3600) * 1e9));
+    Py_END_ALLOW_THREADS if (PyErr_CheckSignals() != 0) return nullptr;
+  }
+  const std::uint32_t requested = header.request.load();
+  return PyLong_FromUnsignedLong(requested != answered ? requested : 0);
+}
+
+PyObject* ledger_answer_request(PyObject* object, PyObject* arguments) {
+  LedgerObject* self = open_self(object);
+  unsigned int ticket = 0;
+  const char* path = nullptr;
+  if (self == nullptr || !PyArg_ParseTuple(arguments, "Is", &ticket, &path)) return nullptr;
+  Header& header = *self->header;
+  strncpy(header.answer_path, path, sizeof header.answer_path - 1);
+  header.answer.store(ticket);
+  prim::wake_all(reinterpret_cast<const std::uint32_t*>(&header.answer));
+  Py_RETURN_NONE;
+}
+
+PyObject* ledger_write_dump(PyObject* object, PyObject* arguments) {
+  LedgerObject* self = open_self(object);
+  PyObject* path = nullptr;
+  const char* meta = nullptr;
+  Py_ssize_t meta_bytes = 0;
+  PyObject* given = nullptr;
+  if (self == nullptr ||
+      !PyArg_ParseTuple(arguments, "O&s#O", PyUnicode_FSConverter, &path, &meta, &meta_bytes, &given))
+    return nullptr;
+  const std::unique_ptr<PyObject, void (*)(PyObject*)> kept(path, [](PyObject* it) { Py_DECREF(it); });
+  GivenColumns extra;
+  if (!extra.read(given)) return nullptr;
+  WriteResult result;
+  Py_BEGIN_ALLOW_THREADS DumpColumns dump = self->reader->dump();
+  dump.columns.insert(dump.columns.begin(), {"meta", "u1", meta, static_cast<std::uint64_t>(meta_bytes)});
+  for (Column& one : extra.columns()) dump.columns.push_back(std::move(one));
+  result = write_dump_file(PyBytes_AS_STRING(path), dump.columns);
+  Py_END_ALLOW_THREADS return written_or_error(result);
+}
+
+void ledger_dealloc(PyObject* object) {
+  PyTypeObject* type = Py_TYPE(object);
+  release(self_of(object));
+  type->tp_free(object);
+  Py_DECREF(type);
+}
+
+PyMethodDef methods[] = {{"create", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(ledger_create)),
+                          METH_CLASS | METH_VARARGS | METH_KEYWORDS, nullptr},
+                         {"adopt", ledger_adopt, METH_CLASS | METH_O, nullptr},
+                         {"close", ledger_close, METH_NOARGS, nullptr},
+                         {"state", ledger_state, METH_NOARGS, nullptr},
+                         {"totals", ledger_totals, METH_NOARGS, nullptr},
+                         {"stacks", ledger_stacks, METH_VARARGS, nullptr},
+                         {"wait_request", ledger_wait_request, METH_O, nullptr},
+                         {"answer_request", ledger_answer_request, METH_VARARGS, nullptr},
+                         {"write_dump", ledger_write_dump, METH_VARARGS, nullptr},
+                         {nullptr, nullptr, 0, nullptr}};
+
+PyGetSetDef attributes[] = {{"fd", ledger_fd, nullptr, nullptr, nullptr},
+                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(ledger_dealloc)},
+                       {Py_tp_methods, methods},
+                       {Py_tp_getset, attributes},
+                       {0, nullptr}};
+
+PyType_Spec spec = {"leakscope._core.Ledger", sizeof(LedgerObject), 0,
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+}  // namespace
+
+int add_ledger_type(PyObject* module) {
+  PyObject* type = PyType_FromSpec(&spec);
+  const int status = type == nullptr ? -1 : PyModule_AddObjectRef(module, "Ledger", type);
+  Py_XDECREF(type);
+  return status;
+}
+
+}  // namespace leakscope::python

@@ -1,0 +1,87 @@
+#include "object_tracer.h"
+
+#include "../hook/hook.h"
+#include "frames.h"
+
+namespace leakscope::python {
+
+#if PY_VERSION_HEX >= 0x030D0000
+namespace {
+
+using namespace hook;
+
+PyRefTracer previous_tracer;
+void* previous_data;
+bool lost = false;
+
+std::size_t bytes_before(PyTypeObject* type) noexcept {
+  std::size_t bytes = (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 ? 2 * sizeof(void*) : 0;
+  if ((type->tp_flags & ((1ul << 3) | (1ul << 4))) != 0)
+    bytes += 2 * sizeof(void*);  // weak references, __dict__
+  return bytes;
+}
+
+// Types whose objects are known to come from free lists: only for them an unrecorded block may be taken for one that
+// begins at the object (others might be static, or part of something larger).
+bool is_recycled_type(PyTypeObject* type) noexcept {
+  return type == &PyDict_Type || type == &PyList_Type || type == &PyTuple_Type || type == &PyFloat_Type ||
+         type == &PySlice_Type;
+}
+
+void reborn(ThreadState& thread, PyObject* object, void* block) noexcept {
+  PyTypeObject* type = Py_TYPE(object);
+  if (!is_recycled_type(type)) {
+    if (may_be_recorded(block)) relabel(thread, block, Locking::interpreter);
+    return;
+  }
+  std::size_t size = bytes_before(type) + static_cast<std::size_t>(type->tp_basicsize);
+  if (type == &PyTuple_Type) size += static_cast<std::size_t>(Py_SIZE(object)) * sizeof(PyObject*);
+  if (may_be_recorded(block)) freed(thread, block, Locking::interpreter);
+  if (due(thread, size)) allocated(thread, block, size, Domain::obj, Locking::interpreter);
+}
+
+int trace(PyObject* object, PyRefTracerEvent event, void*) {
+  if (event == PyRefTracer_CREATE) {
+    ThreadState& thread = thread_state;
+    char* block = reinterpret_cast<char*>(object) - bytes_before(Py_TYPE(object));
+    if (thread.last_block != reinterpret_cast<std::uintptr_t>(block)) reborn(thread, object, block);
+    thread.last_block = 0;
+  }
+  if (previous_tracer != nullptr) return previous_tracer(object, event, previous_data);
+  return 0;
+}
+
+}  // namespace
+
+bool install_object_tracer() noexcept {
+  previous_tracer = PyRefTracer_GetTracer(&previous_data);
+  return PyRefTracer_SetTracer(trace, nullptr) == 0;
+}
+
+void watch_object_tracer() noexcept {
+  void* data;
+  PyRefTracer now = PyRefTracer_GetTracer(&data);
+  if (now == trace) {
+    lost = false;
+    return;
+  }
+  if (!lost) {
+    lost = true;
+    recorder.ledger().header().tracer_lost.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (now == nullptr) {
+    previous_tracer = nullptr;
+    if (PyRefTracer_SetTracer(trace, nullptr) == 0) lost = false;
+  }
+}
+
+#else
+
+bool install_object_tracer() noexcept {
+  return false;
+}
+void watch_object_tracer() noexcept {}
+
+#endif
+
+}  // namespace leakscope::python

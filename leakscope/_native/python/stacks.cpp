@@ -1,0 +1,275 @@
+#include "stacks.h"
+
+#include <string_view>
+
+#include "frames.h"
+
+namespace leakscope::python {
+namespace {
+
+using hook::StackCache;
+using hook::ThreadState;
+
+PyInterpreterState* main_interpreter;
+std::uint32_t frame_limit = 64;
+
+// ---- code objects known by address -------------------------------------------------------------------------------
+// Frames are interned by the names and lines of their code, looked up by the code's address. Addresses are reused, so
+// the free hook tells us when a known code object goes (its page is marked in the page filters); no reference is
+// held, and the program's code objects live and die as without us.
+
+struct Code {
+  const void* address;  // null: the row is free, `file` chains to the next free one
+  StringId function;
+  StringId file;
+};
+
+constexpr std::uint32_t code_limit = 1u << 20;
+SpinLock code_lock;
+Code* codes;
+std::uint32_t code_high = 1, free_code = 0;
+HashIndex code_index;
+std::atomic<std::uint32_t> code_epoch{1};
+
+// Instruction to frame, direct mapped. Entries of an earlier epoch are void.
+struct Known {
+  const void* position;
+  FrameId frame;
+  std::uint32_t epoch;
+};
+Known known[8192];
+
+std::uint64_t hash_of(const void* address) noexcept {
+  return mixed(reinterpret_cast<std::uintptr_t>(address));
+}
+
+// UTF-8 of a string object, without asking the interpreter for anything. Returns the bytes written.
+std::size_t to_utf8(PyObject* text, char* into, std::size_t room) noexcept {
+  if (text == nullptr || !PyUnicode_Check(text)) return 0;
+  const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+  const int kind = static_cast<int>(PyUnicode_KIND(text));
+  const void* data = PyUnicode_DATA(text);
+  std::size_t at = 0;
+  for (Py_ssize_t index = 0; index < length && at + 4 <= room; ++index) {
+    const auto c = static_cast<std::uint32_t>(PyUnicode_READ(kind, data, index));
+    if (c < 0x80) {
+      into[at++] = static_cast<char>(c);
+    } else if (c < 0x800) {
+      into[at++] = static_cast<char>(0xC0 | (c >> 6));
+      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+      into[at++] = static_cast<char>(0xE0 | (c >> 12));
+      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
+      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
+    } else {
+      into[at++] = static_cast<char>(0xF0 | (c >> 18));
+      into[at++] = static_cast<char>(0x80 | ((c >> 12) & 0x3F));
+      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
+      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
+    }
+  }
+  return at;
+}
+
+StringId intern(PyObject* text) noexcept {
+  char bytes[1024];
+  return hook::recorder.trie().string({bytes, to_utf8(text, bytes, sizeof bytes)});
+}
+
+std::uint8_t& code_page_of(const void* address) noexcept {
+  return hook::code_page[(reinterpret_cast<std::uintptr_t>(address) >> 12) & (hook::code_pages - 1)];
+}
+
+std::uint32_t add_code(PyCodeObject* code) noexcept {
+  std::uint32_t row = free_code;
+  if (row != 0) {
+    free_code = codes[row].file;
+  } else {
+    if (code_high >= code_limit) return 0;
+    row = code_high++;
+  }
+  codes[row] = {code, intern(name_of(code)), intern(code->co_filename)};
+  if (!code_index.insert(hash_of(code), row, [](std::uint32_t at) { return hash_of(codes[at].address); })) {
+    codes[row] = {nullptr, 0, free_code};
+    free_code = row;
+    return 0;
+  }
+  if (code_page_of(code) != 255) ++code_page_of(code);
+  hook::filter_add(reinterpret_cast<std::uintptr_t>(code));
+  return row;
+}
+
+FrameId frame_id(const RawFrame* frame) noexcept {
+  const void* at = position(frame);
+  SpinGuard guard(code_lock);
+  const std::uint32_t epoch = code_epoch.load(std::memory_order_relaxed);
+  Known& entry = known[hash_of(at) & 8191];
+  if (entry.position == at && entry.epoch == epoch) return entry.frame;
+  PyCodeObject* code = code_of(frame);
+  if (code == nullptr || !PyCode_Check(code)) return 0;
+  std::uint32_t row =
+      code_index.find(hash_of(code), [&](std::uint32_t id) { return codes[id].address == code; });
+  if (row == 0) row = add_code(code);
+  Frame names{};
+  if (row != 0) {
+    names.function = codes[row].function;
+    names.file = codes[row].file;
+  } else {
+    names.function = intern(name_of(code));
+    names.file = intern(code->co_filename);
+  }
+  const int offset = static_cast<int>(static_cast<const char*>(at) - code_start(code));
+  names.line = PyCode_Addr2Line(code, offset);
+  if (names.line < 0) names.line = 0;
+  const FrameId found = hook::recorder.trie().frame(names);
+  entry = {at, found, epoch};
+  return found;
+}
+
+// ---- stacks ------------------------------------------------------------------------------------------------------
+
+StackCache::Entry entry_for(const RawFrame* frame, StackId parent) noexcept {
+  const FrameId id = frame_id(frame);
+  return {frame, position(frame), id == 0 ? parent : hook::recorder.trie().child(parent, id)};
+}
+
+void push(StackCache& cache, const RawFrame* frame) noexcept {
+  if (cache.count ==
+      StackCache::depth_limit) {  // too deep: forget the outer half, its nodes stay what they are
+    constexpr std::uint32_t half = StackCache::depth_limit / 2;
+    for (std::uint32_t at = 0; at < half; ++at) cache.entries[at] = cache.entries[at + half];
+    cache.count = half;
+  }
+  const StackId parent = cache.count == 0 ? 0 : cache.entries[cache.count - 1].node;
+  cache.entries[cache.count] = entry_for(frame, parent);
+  ++cache.count;
+}
+
+// Compares the cached chain from entry `at` down with the frames from `frame` on, at most frame_limit of them.
+// Returns how many entries, from the root, are still true; no_match if the chains are not the same frames.
+constexpr std::uint32_t no_match = ~std::uint32_t{0};
+
+std::uint32_t verified(const StackCache& cache, std::uint32_t at, const RawFrame* frame) noexcept {
+  std::uint32_t valid = at + 1;
+  for (std::uint32_t steps = 1;; ++steps) {
+    if (cache.entries[at].position != position(frame)) valid = at;
+    if (steps >= frame_limit) return valid;
+    frame = caller(frame);
+    if (at == 0) return frame == nullptr || cache.count >= StackCache::depth_limit / 2 ? valid : no_match;
+    if (frame == nullptr || cache.entries[--at].frame != frame) return no_match;
+  }
+}
+
+std::uint32_t found_near_top(const StackCache& cache, const RawFrame* frame) noexcept {
+  constexpr std::uint32_t reach = 8;
+  const std::uint32_t lowest = cache.count > reach ? cache.count - reach : 0;
+  for (std::uint32_t at = cache.count; at > lowest; --at)
+    if (cache.entries[at - 1].frame == frame) return at - 1;
+  return no_match;
+}
+
+// The whole way to the root, keeping the entries that are still true from the root on.
+StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
+  std::uint32_t walked = 0;
+  for (; frame != nullptr && walked < StackCache::depth_limit; frame = caller(frame))
+    cache.walked[walked++] = frame;
+  if (frame != nullptr) {
+    hook::recorder.ledger().header().truncated_stacks.fetch_add(1, std::memory_order_relaxed);
+    cache.count = 0;
+  }
+  std::uint32_t same = 0;
+  while (same < cache.count && same < walked) {
+    const auto* candidate = static_cast<const RawFrame*>(cache.walked[walked - 1 - same]);
+    if (cache.entries[same].frame != candidate || cache.entries[same].position != position(candidate)) break;
+    ++same;
+  }
+  cache.count = same;
+  for (std::uint32_t at = walked - same; at-- > 0;)
+    push(cache, static_cast<const RawFrame*>(cache.walked[at]));
+  return cache.count == 0 ? 0 : cache.entries[cache.count - 1].node;
+}
+
+// Most allocations happen at almost the same stack as the one before. So: walk up from the newest frame to one that
+// is near the top of the cached chain, then compare in lock step towards the root, and intern only what differs.
+// Stopping at the first equal frame would be wrong: after a() calls helper() from two lines, helper's frame has the
+// same address and instruction both times, and only the caller's position tells them apart. Beyond frame_limit frames
+// the cache is trusted: a wrong root of so deep a stack is accepted, a wrong caller is not.
+StackId capture(StackCache& cache, RawFrame* newest_frame) noexcept {
+  const std::uint32_t epoch = code_epoch.load(std::memory_order_relaxed);
+  if (cache.epoch != epoch) {
+    cache.count = 0;
+    cache.epoch = epoch;
+  }
+  std::uint32_t walked = 0;
+  RawFrame* frame = newest_frame;
+  std::uint32_t at = no_match;
+  while (frame != nullptr && walked < 64 && (at = found_near_top(cache, frame)) == no_match) {
+    cache.walked[walked++] = frame;
+    frame = caller(frame);
+  }
+  if (at == no_match) return capture_all(cache, newest_frame);
+  const std::uint32_t valid = verified(cache, at, frame);
+  if (valid == no_match) return capture_all(cache, newest_frame);
+  cache.count = valid;
+  for (std::uint32_t stale = valid; stale <= at; ++stale)
+    push(cache, static_cast<const RawFrame*>(cache.entries[stale].frame));
+  while (walked > 0) push(cache, static_cast<const RawFrame*>(cache.walked[--walked]));
+  return cache.entries[cache.count - 1].node;
+}
+
+PyThreadState* thread_state_here(Locking locking) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+  PyThreadState* found = PyThreadState_GetUnchecked();
+  if (found != nullptr || locking == Locking::interpreter) return found;
+#else
+  if (locking == Locking::interpreter) return _PyThreadState_UncheckedGet();
+#if PY_VERSION_HEX >= 0x030C0000  // thread-local from 3.12 on; before, the state of whoever holds the lock
+  if (PyThreadState* found = _PyThreadState_UncheckedGet(); found != nullptr) return found;
+#endif
+#endif
+  return PyGILState_GetThisThreadState();
+}
+
+}  // namespace
+
+void prepare_stacks() noexcept {
+  main_interpreter = PyInterpreterState_Main();
+  frame_limit = hook::process_ledger().header().config.max_frames;
+  if (frame_limit == 0) frame_limit = 1;
+  codes = static_cast<Code*>(prim::map_memory(sizeof(Code) * code_limit));
+}
+
+StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
+  PyThreadState* state = thread_state_here(locking);
+  if (state == nullptr) return 0;
+  if (state->interp != main_interpreter) {
+    hook::many_interpreters.store(true, std::memory_order_relaxed);
+    locking = Locking::none;
+  }
+  StackCache* cache = hook::acquire_cache(thread);
+  RawFrame* frame = newest(state);
+  if (cache == nullptr || frame == nullptr) return 0;
+  return capture(*cache, frame);
+}
+
+void lock_stacks() noexcept {
+  code_lock.lock();
+}
+void unlock_stacks() noexcept {
+  code_lock.unlock();
+}
+
+void code_freed(const void* address) noexcept {
+  SpinGuard guard(code_lock);
+  const std::uint32_t row = code_index.take(
+      hash_of(address), [&](std::uint32_t at) { return codes[at].address == address; },
+      [](std::uint32_t at) { return hash_of(codes[at].address); });
+  if (row == 0) return;
+  codes[row] = {nullptr, 0, free_code};
+  free_code = row;
+  if (code_page_of(address) != 255) --code_page_of(address);
+  hook::filter_remove(reinterpret_cast<std::uintptr_t>(address));
+  code_epoch.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace leakscope::python
