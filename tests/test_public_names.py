@@ -1,4 +1,4 @@
-"""What ``import leakscope`` offers: every name is there, loaded on first use, and nothing is overwritten by a module."""
+"""What ``import leakscope`` offers: every name is there, loaded on first use, overwritten by no module."""
 
 from __future__ import annotations
 
