@@ -15,11 +15,12 @@ from leakscope.errors import DiskFull, DumpNotWritten, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from os import PathLike
+    from typing import Any
 
     from leakscope.model.config import CaptureConfig
     from leakscope.model.dump import Dump
     from leakscope.model.recording import Progress, Recording
-    from leakscope.model.report import Report
+    from leakscope.model.report import Grouping, Report
 
 
 def run(
@@ -124,28 +125,32 @@ def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[D
     return [open_dump(path, verify) for path in paths]
 
 
-def judge(dumps: Sequence[Dump]) -> Report:
+def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = 10) -> Report:
     """
-    What the dumps of one program, in time order, say about its memory.
+    What the dumps say about the memory of a program.
 
     Parameters
     ----------
     dumps : sequence of Dump
-        At least one.
+        At least one; of one run in any order, of several runs in the order to compare them in.
+    by : {"line", "stack", "module", "thread", "library"}
+        What the rows of the top tables are.
+    top : int
+        Most rows of each.
 
     Raises
     ------
     UsageError
         If there is none.
     """
-    from leakscope import verdict
+    from leakscope.verdict import judge as conclude
 
     if not dumps:
         raise UsageError("there is no dump to judge", "name at least one dump")
-    return verdict.judge(dumps)
+    return conclude(dumps, by=by, top=top)
 
 
-def render(report: Report, format: str = "terminal") -> str:  # noqa: A002 - the word users know
+def render(report: Report, format: str = "terminal", **options: Any) -> str:  # noqa: A002 - the word users know
     """
     A report as text.
 
@@ -153,7 +158,9 @@ def render(report: Report, format: str = "terminal") -> str:  # noqa: A002 - the
     ----------
     report : Report
     format : str
-        Name of a report format: ``terminal``, ``json``.
+        Name of a report format: ``terminal``, ``json``, ``markdown``.
+    **options
+        What the format takes besides: the terminal's ``width``, ``color``, ``plain``.
 
     Raises
     ------
@@ -164,7 +171,7 @@ def render(report: Report, format: str = "terminal") -> str:  # noqa: A002 - the
 
     for known in REPORTS:
         if known.name == format:
-            return known.render(report)
+            return known.render(report, **options)
     names = ", ".join(known.name for known in REPORTS)
     raise UsageError(f"there is no report format {format!r}", f"choose one of: {names}")
 

@@ -114,6 +114,22 @@ def format_share(value: float) -> str:
     return f"{percent:,.1f}".removesuffix(".0") + " %"
 
 
+def format_rate(bytes_per_s: float) -> str:
+    """
+    Bytes per time, signed, in the shortest time that gives a kibibyte: ``+1.2 MiB/s``, ``+3.4 KiB/min``, ``+80 B/h``.
+
+    Parameters
+    ----------
+    bytes_per_s : float
+        NaN prints as ``?``.
+    """
+    if not math.isfinite(bytes_per_s):
+        return _NO_NUMBER
+    times = ((1, "s"), (60, "min"), (3600, "h"))
+    seconds, name = next((time for time in times if abs(bytes_per_s) * time[0] >= KIB), times[-1])
+    return f"{format_bytes(bytes_per_s * seconds, signed=True)}/{name}"
+
+
 def parse_bytes(text: str) -> int:
     """
     Bytes from words: ``65536``, ``64KiB``, ``64k``, ``1.5 MiB``, ``2GB``.

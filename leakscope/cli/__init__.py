@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, str] = {
     "run": "Run a program under the recorder and report at the end.",
+    "diff": "Compare dumps: what grew, and whether it keeps growing.",
+    "show": "Show one dump: where its memory went, who holds most.",
 }
 """Each command's name, which is its module's too, and what it does."""
 
@@ -100,7 +102,8 @@ def execute(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _invoke(words, manners)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as problem:

@@ -21,9 +21,21 @@ SCHEMA = "leakscope.report/1"
 
 SubjectKind = Literal["objects", "blocks", "buffers", "chunks", "pool", "references"]
 SUBJECT_KINDS: tuple[SubjectKind, ...] = ("objects", "blocks", "buffers", "chunks", "pool", "references")
-SegmentName = Literal["live", "allocator_free", "native", "mapped_files", "recorder", "unknown"]
-SEGMENT_NAMES: tuple[SegmentName, ...] = ("live", "allocator_free", "native", "mapped_files", "recorder", "unknown")
-"""Parts of resident memory in the order they are drawn; ``recorder`` is leakscope's own ledger."""
+SegmentName = Literal[
+    "python_objects", "pymalloc_free", "native", "mappings", "malloc_free", "before", "mapped_files", "shared",
+    "recorder", "unknown",
+]  # fmt: skip
+SEGMENT_NAMES: tuple[SegmentName, ...] = (
+    "python_objects", "pymalloc_free", "native", "mappings", "malloc_free", "before", "mapped_files", "shared",
+    "recorder", "unknown",
+)  # fmt: skip
+"""
+Parts of resident memory in the order they are drawn.  ``before`` is what was there when recording began, ``shared``
+is shared memory without leakscope's own ledger, which is ``recorder``.
+"""
+Grouping = Literal["line", "stack", "module", "thread", "library"]
+GROUPINGS: tuple[Grouping, ...] = ("line", "stack", "module", "thread", "library")
+"""By what the rows of the top tables are added up."""
 
 
 class Verdict(Enum):
@@ -72,7 +84,8 @@ class Subject:
     type : str or None
         Qualified type of the objects.
     module, function, file, line
-        Where it is allocated: the innermost frame of the program's own code.
+        Where it is allocated: the innermost frame of the program's own code.  The file is named within its package or
+        relative to where the program was started, so that it means the same on every machine; the stack has full paths.
     library, symbol
         The native library and function, where native code allocates.
     thread : str or None
@@ -240,10 +253,13 @@ class ResidentBar:
     rss_bytes : int
     segments : tuple of Segment
         In the order of `SEGMENT_NAMES`; what nobody can explain is ``unknown``.
+    unbacked_bytes : int
+        Asked for, but not resident, and therefore in no segment: never written to, or swapped out.
     """
 
     rss_bytes: int
     segments: tuple[Segment, ...]
+    unbacked_bytes: int = 0
 
     def __post_init__(self) -> None:
         if any(segment.bytes < 0 for segment in self.segments):
@@ -303,31 +319,43 @@ class Sparkline:
 
 
 @dataclass(frozen=True, slots=True)
-class StackRow:
+class TableRow:
     """
-    One row of a table of stacks.
+    One row of a table of who holds how much.
 
     Attributes
     ----------
-    stack : tuple of Frame
-        Innermost first; empty means no Python code was running.
+    label : str
+        What the row is about: ``handle``, ``requests.models``, ``worker-1``.
+    where : str
+        For code, the line to look at: ``app/cache.py:41``; else empty.
+    made_in : str
+        For code, the line that asked for the memory if it is another: ``json/decoder.py:353``; else empty.
     bytes, blocks : int
         Alive in the last source.
+    share : float
+        Part of all live bytes.
     error_bytes : int
         Standard error of ``bytes`` from sampling; 0 if exact.
     growth_bytes, growth_blocks : int or None
-        Gain since the first source or sample; None if unknown.
-    thread : str or None
-        Name of the owner thread if one has nearly all.
+        Gain since the first source or, of a single one, of the low-water mark over its run; None if unknown.
+    threads : tuple of str
+        Owner threads, most blocks first.
+    stack : tuple of Frame
+        The heaviest stack of the row, innermost first; empty where there is none.
     """
 
-    stack: tuple[Frame, ...]
+    label: str
+    where: str
+    made_in: str
     bytes: int
     blocks: int
+    share: float
     error_bytes: int = 0
     growth_bytes: int | None = None
     growth_blocks: int | None = None
-    thread: str | None = None
+    threads: tuple[str, ...] = ()
+    stack: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,8 +400,10 @@ class Report:
     sparklines : tuple of Sparkline
     findings : tuple of Finding
         ``LEAK`` first, then by bytes of growth.
-    top_live, top_growing : tuple of StackRow
-        Stacks with the most live bytes, and with the biggest gain.
+    grouped_by : one of `GROUPINGS`
+        What the rows of the two tables are.
+    top_live, top_growing : tuple of TableRow
+        Who holds the most live bytes, and who gained most.
     own_cost : OwnCost or None
     next_command : str or None
         What to type next.
@@ -388,8 +418,9 @@ class Report:
     totals: Totals
     sparklines: tuple[Sparkline, ...]
     findings: tuple[Finding, ...]
-    top_live: tuple[StackRow, ...]
-    top_growing: tuple[StackRow, ...]
+    grouped_by: Grouping
+    top_live: tuple[TableRow, ...]
+    top_growing: tuple[TableRow, ...]
     own_cost: OwnCost | None
     next_command: str | None
     schema: str = SCHEMA

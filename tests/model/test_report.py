@@ -35,13 +35,13 @@ FINDING = Finding(
 
 
 def test_a_bar_adds_up_to_the_resident_memory() -> None:
-    parts = tuple(Segment(name, name, size) for name, size in zip(SEGMENT_NAMES, (50, 20, 10, 10, 5, 5), strict=True))
+    parts = tuple(Segment(name, name, size) for name, size in zip(SEGMENT_NAMES, (50, 20, 10, 5, 5, 5, 2, 1, 1, 1), strict=True))
 
     assert ResidentBar(100, parts).segments == parts
     with pytest.raises(ValueError, match="do not add up"):
         ResidentBar(101, parts)
     with pytest.raises(ValueError, match="negative"):
-        ResidentBar(0, (Segment("live", "live", 5), Segment("unknown", "unknown", -5)))
+        ResidentBar(0, (Segment("native", "native", 5), Segment("unknown", "unknown", -5)))
 
 
 def test_totals_have_one_number_per_source() -> None:

@@ -1,0 +1,148 @@
+"""
+Groups of stacks of one run: what they held over time, what they hold, and who survives in them.
+
+It knows one way of grouping and everything measured about each group; it refuses to know what the groups are called
+and whether one of them is to blame.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leakscope.analysis.history import History, group_history
+from leakscope.analysis.sampling import excess_weight, row_variances
+from leakscope.analysis.series import QUARTERS, Trend, trend
+from leakscope.analysis.sites import Tally, births, tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leakscope.model.columns import F8, I8, Column
+    from leakscope.model.dump import Dump
+
+WARM_UP = 0.1
+"""Part of a group's life that is not looked at: what starts must first fill."""
+
+
+class Groups:
+    """
+    Groups of stacks of one run.
+
+    Parameters
+    ----------
+    run : sequence of Dump
+        One run in time order; the last one is judged.
+    by_stack : ndarray of int64, shape (stacks of the last dump,)
+        Group of each stack.
+    count : int
+        How many groups.
+    """
+
+    def __init__(self, run: Sequence[Dump], by_stack: I8, count: int) -> None:
+        self.run = tuple(run)
+        self.last = self.run[-1]
+        self.by_stack = by_stack
+        self.count = count
+
+    @cached_property
+    def by_row(self) -> I8:
+        """Group of each live row of the last dump."""
+        return self.by_stack[self.last.allocations.stack]
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What each group holds in the last dump."""
+        return tally(self.last.allocations, self.by_row, self.count)
+
+    @cached_property
+    def history(self) -> History:
+        """What each group held over the run."""
+        return group_history(self.run, self.by_stack, self.count)
+
+    def rows(self, group: int) -> I8:
+        """Live rows of a group in the last dump."""
+        order, begin = self._rows_by_group
+        return order[begin[group] : begin[group + 1]]
+
+    def stacks(self, group: int) -> Column:
+        """Stacks of a group."""
+        return np.flatnonzero(self.by_stack == group)
+
+    def heaviest_stack(self, group: int) -> int:
+        """The stack of a group that holds most."""
+        rows = self.rows(group)
+        if len(rows) == 0:
+            return int(self.stacks(group)[0])
+        live = self.last.allocations
+        stacks, row = np.unique(live.stack[rows], return_inverse=True)
+        return int(stacks[np.argmax(np.bincount(row.reshape(-1), weights=live.weight[rows]))])
+
+    def window(self, group: int) -> tuple[float, float]:
+        """
+        The time over which a group is judged.
+
+        From the first dump of several, else from the beginning, but not before the group's own warm-up is over.
+        """
+        end = self.last.meta.elapsed_s
+        start = self.run[0].meta.elapsed_s if len(self.run) > 1 else 0.0
+        seen = float(self.history.first_seen_s[group])
+        if len(self.run) == 1 or seen > start:
+            start = max(start, seen + WARM_UP * (end - seen))
+        return start, end
+
+    def values(self, group: int) -> tuple[F8, F8]:
+        """Times at which something is known about a group, and its bytes then."""
+        known = np.isfinite(self.history.bytes[:, group])
+        return self.history.time_s[known], self.history.bytes[known, group]
+
+    def trend(self, group: int, least: float) -> Trend:
+        """
+        What a group did in its window.
+
+        Parameters
+        ----------
+        group : int
+        least : float
+            Smallest gain that counts.
+        """
+        start, end = self.window(group)
+        times, values = self.values(group)
+        return trend(times, values, start, end, error=self.gain_error(group), least=least)
+
+    def survivors(self, group: int) -> tuple[F8, I8]:
+        """Bytes alive in the last dump by the quarter of the window they were born in, and the rows behind them."""
+        start, end = self.window(group)
+        return births(self.last.allocations, self.rows(group), start, end, QUARTERS)
+
+    def gain_error(self, group: int) -> float:
+        """
+        Standard error of what a group gained in its window.
+
+        Rows alive at both ends have the same error there: only who was born or died in between counts.  The born are
+        known; who died held what the born hold beyond the gain, in blocks of the usual size.
+        """
+        start, end = self.window(group)
+        live, rows = self.last.allocations, self.rows(group)
+        born = rows[live.born_s[rows] >= start]
+        times, values = self.values(group)
+        inside = values[(times >= start) & (times <= end)]
+        gain = float(inside[-1] - inside[0]) if len(inside) else 0.0
+        died = max(float(live.weight[born].sum()) - gain, 0.0)
+        meta, blocks = self.last.meta, float(self.tally.blocks[group])
+        usual = float(self.tally.bytes[group]) / blocks if blocks > 0 else 0.0
+        variance = float(self._row_variances[born].sum())
+        return sqrt(variance + died * excess_weight(usual, meta.interval_bytes, meta.exact_bytes))
+
+    @cached_property
+    def _row_variances(self) -> F8:
+        return row_variances(self.last.allocations)
+
+    @cached_property
+    def _rows_by_group(self) -> tuple[I8, I8]:
+        order = np.argsort(self.by_row, kind="stable").astype(np.int64)
+        begin = np.searchsorted(self.by_row[order], np.arange(self.count + 1))
+        return order, begin.astype(np.int64)

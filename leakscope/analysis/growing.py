@@ -1,0 +1,312 @@
+"""
+Whether one group of stacks keeps growing, how, and how sure that is.
+
+It knows the trend of a group and who survived in it; it refuses to know names and to speak of leaks: a cache that is
+not full yet grows as well.
+
+Two witnesses who cannot talk to each other are asked.  The *series* says how much was there at which time: a trend of
+the low-water marks, see `series`.  The *survivors* say when those were born that are alive at the end: whatever is
+freed again, however it looked over time, leaves only young survivors.
+
+kept
+    The series rises and there are survivors from every quarter of the window: memory comes and stays.
+enlarged
+    The series rises, the blocks do not become more but bigger: one buffer, list or dictionary that is moved whenever
+    it is enlarged, and so is always young.
+backlog
+    The series rises, old blocks go and more new ones come: a queue that is filled faster than it is emptied.
+
+Confidence
+----------
+It answers: *will this go on at half the pace or more for another window as long as this one?* and is a product of
+
+* steadiness: the chance that ``late_over_early`` is above 0.707, the square root of one half, given its error;
+* reality: the chance that the gain is no accident of sampling or noise (normal distribution of gain over error);
+* kind: 1 if kept, 0.9 if enlarged, 0.8 for a backlog, which other load may empty;
+* earliness: a window of less than a quarter of the run counts for less in proportion, for what began late may be a
+  phase of the program;
+* with fewer than eight samples, ``1 - 1 / n!``: a series without trend rises every time by accident that often;
+* 0.9, for bounds not reached yet.
+
+Below one half growth is not claimed.  ``tests/analysis/test_confidence.py`` holds it against simulated programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import erf, exp, factorial, isfinite, sqrt
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from leakscope.analysis import series
+from leakscope.analysis.series import LEAST_POINTS, NOT_SLOWING, QUARTERS, SURE, Trend, theil_sen
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from leakscope.analysis.groups import Groups
+    from leakscope.model.columns import F8, I8
+
+Kind: TypeAlias = 'Literal["kept", "enlarged", "backlog"]'
+Doubt: TypeAlias = 'Literal["", "short", "thin", "late", "idle", "unsteady"]'
+
+HALF_PACE = sqrt(0.5)
+"""``late_over_early`` of a saturating curve that will go on at half the pace."""
+CEILING = 0.9
+LEAST_CONFIDENCE = 0.5
+_KIND_FACTOR: dict[str, float] = {"kept": 1.0, "enlarged": 0.9, "backlog": 0.8}
+_EARLY_SHARE = 0.25
+_TOO_LATE_SHARE = 0.1
+_LEAST_RATIO_ERROR = 0.05
+_QUARTER_SHARE = 0.25
+"""A quarter of the window has survivors if it has this part of an even share."""
+_CHANCE = 0.05
+_FEWER = 1.25
+_BACKLOG_NOISE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """
+    What became of one group.
+
+    Attributes
+    ----------
+    growing : bool
+    doubt : str
+        Why growth is suspected but not claimed; empty if it is claimed or not suspected.
+    kind : str
+        How it grows; empty if nothing is suspected.
+    confidence : float
+        0 to 1; see the top of this file.
+    trend : Trend
+    gain_bytes, gain_error : float
+        Gain over the window, and its standard error.
+    survivors : tuple of float
+        Bytes by the quarter of the window they were born in.
+    longer_s : float
+        How long the window should be to tell, if ``doubt``; NaN if time alone does not help.
+    """
+
+    growing: bool
+    doubt: Doubt
+    kind: Kind | Literal[""]
+    confidence: float
+    trend: Trend
+    gain_bytes: float = 0.0
+    gain_error: float = 0.0
+    survivors: tuple[float, ...] = field(default=(0.0,) * QUARTERS)
+    longer_s: float = float("nan")
+
+
+def judge_group(groups: Groups, group: int, least: float, idle_from_s: float = float("inf")) -> Judgement:
+    """
+    Whether a group keeps growing.
+
+    Parameters
+    ----------
+    groups : Groups
+    group : int
+    least : float
+        Smallest gain that counts, bytes.
+    idle_from_s : float
+        When the program ran out of work; infinite if it did not.
+    """
+    trend = groups.trend(group, least)
+    if trend.shape == "short":
+        return _judge_few(groups, group, least, trend)
+    if trend.shape in ("level", "falling", "slowing"):
+        return _judge_still(groups, group, least, trend, idle_from_s)
+    gain, error = trend.gain, groups.gain_error(group)
+    survivors, rows = groups.survivors(group)
+    kind = _kind(groups, group, trend, gain, survivors, rows)
+    confidence = _confidence(groups, group, trend, gain, error, kind)
+    late = trend.length_s < _TOO_LATE_SHARE * _span(groups)
+    steady = trend.shape == "rising" and confidence >= LEAST_CONFIDENCE * CEILING and kind != ""
+    doubt: Doubt = "" if kind == "" or (steady and not late) else "late" if late and steady else "unsteady"
+    return Judgement(
+        growing=steady and not late, doubt=doubt, kind=kind, confidence=confidence, trend=trend,
+        gain_bytes=gain, gain_error=error, survivors=tuple(survivors.tolist()),
+        longer_s=(_EARLY_SHARE * _span(groups) if late else 3 * trend.length_s) if doubt else float("nan"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """
+    A function that grows, or may.
+
+    Attributes
+    ----------
+    judgement : Judgement
+    sites : tuple of int
+        Sites in the function that do, by survivors, biggest first.
+    """
+
+    judgement: Judgement
+    sites: tuple[int, ...]
+
+
+def find_growth(
+    by_site: Groups, by_function: Groups, function_of_site: I8, least: float, idle_from_s: float
+) -> tuple[Grown, ...]:
+    """
+    Functions that grow or may grow, by gain, biggest first.
+
+    A function is judged as a whole, so that lines that are thin by themselves add up, and where that shows no growth
+    line by line, so that one that fluctuates does not hide another that grows.
+
+    Parameters
+    ----------
+    by_site, by_function : Groups
+    function_of_site : ndarray of int64
+        Function of each site.
+    least : float
+        Smallest gain that counts.
+    idle_from_s : float
+        As in `judge_group`.
+    """
+    found = []
+    for function in _candidates(by_function, least):
+        sites = np.flatnonzero(function_of_site == function)
+        whole = judge_group(by_function, function, least, idle_from_s)
+        parts = (
+            [(site, judge_group(by_site, int(site), least, idle_from_s)) for site in sites] if len(sites) > 1 else []
+        )
+        growing = [int(site) for site, part in parts if part.growing]
+        if whole.growing or not growing:
+            if whole.growing or whole.doubt:
+                found.append(Grown(whole, _by_survivors(by_site, [int(site) for site in sites])))
+            continue
+        best = max((part for _, part in parts if part.growing), key=lambda part: part.gain_bytes)
+        gain = sum(part.gain_bytes for _, part in parts if part.growing)
+        found.append(Grown(replace(best, gain_bytes=gain), _by_survivors(by_site, growing)))
+    return tuple(sorted(found, key=lambda grown: (not grown.judgement.growing, -grown.judgement.gain_bytes)))
+
+
+def _candidates(groups: Groups, least: float) -> list[int]:
+    """Groups that hold enough more than they once did to be worth a look."""
+    history = groups.history
+    lowest = np.where(np.isfinite(history.bytes), history.bytes, np.inf).min(axis=0, initial=np.inf)
+    return [int(group) for group in np.flatnonzero(history.bytes[-1] - np.minimum(lowest, np.inf) >= least)]
+
+
+def _by_survivors(groups: Groups, members: list[int]) -> tuple[int, ...]:
+    survivors = {group: float(groups.survivors(group)[0].sum()) for group in members}
+    return tuple(sorted(members, key=lambda group: -survivors[group]))
+
+
+def of_all_ages(survivors: F8, rows: I8, gain: float) -> bool:
+    """
+    Whether survivors come from every quarter of the window.
+
+    Parameters
+    ----------
+    survivors : ndarray of float64, shape (4,)
+        Bytes alive by quarter of birth.
+    rows : ndarray of int64, shape (4,)
+        Recorded rows behind them.
+    gain : float
+        Bytes gained over the window.
+
+    Notes
+    -----
+    A quarter without survivors is forgiven if an even share of the gain would have been so few rows that none of them
+    being recorded is no surprise (5 %).
+    """
+    if rows.sum() == 0 or gain <= 0:
+        return False
+    share = gain / QUARTERS
+    surprise = exp(-share / (survivors.sum() / rows.sum())) < _CHANCE
+    return bool(((survivors >= _QUARTER_SHARE * share) | ~np.bool_(surprise)).all())
+
+
+def _kind(groups: Groups, group: int, trend: Trend, gain: float, survivors: F8, rows: I8) -> Kind | Literal[""]:
+    if of_all_ages(survivors, rows, gain):
+        return "kept"
+    if _is_enlarged(groups, group, trend):
+        return "enlarged"
+    steps = np.diff(trend.minima)
+    clear = trend.rate_low > 0 and steps.min() > 0 and trend.step > _BACKLOG_NOISE * trend.noise
+    return "backlog" if clear else ""
+
+
+def _is_enlarged(groups: Groups, group: int, trend: Trend) -> bool:
+    times = groups.history.time_s
+    inside = (times >= trend.start_s) & np.isfinite(groups.history.bytes[:, group])
+    held, blocks = groups.history.bytes[inside, group], groups.history.blocks[inside, group]
+    if len(held) < 2 or blocks[0] <= 0:
+        return False
+    # The low-water mark of the blocks, so that a buffer that is being copied does not count twice.
+    return bool(blocks[len(blocks) // 2 :].min() <= _FEWER * blocks[0] + 0.5 and held[-1] >= _FEWER * held[0])
+
+
+def _confidence(groups: Groups, group: int, trend: Trend, gain: float, error: float, kind: Kind | Literal[""]) -> float:
+    if kind == "" or not isfinite(trend.late_over_early):
+        return 0.0
+    steady = _normal((trend.late_over_early - HALF_PACE) / max(trend.late_over_early_error, _LEAST_RATIO_ERROR))
+    doubtful = sqrt(error**2 + 2 * trend.noise**2)
+    real = _normal(gain / doubtful) if doubtful > 0 else 1.0
+    early = min(1.0, trend.length_s / (_EARLY_SHARE * max(_span(groups), 1e-9)))
+    return CEILING * steady * real * _KIND_FACTOR[kind] * early
+
+
+def _span(groups: Groups) -> float:
+    """Length of what could be judged: from the first dump of several, else from the beginning."""
+    start = groups.run[0].meta.elapsed_s if len(groups.run) > 1 else 0.0
+    return groups.last.meta.elapsed_s - start
+
+
+def _judge_still(groups: Groups, group: int, least: float, trend: Trend, idle_from_s: float) -> Judgement:
+    """Level, falling or slowing: but did it stop growing, or did the program stop working; was it seen well enough?"""
+    still = Judgement(False, "", "", 0.0, trend)
+    if trend.shape == "slowing" and trend.start_s < idle_from_s < trend.end_s - trend.length_s / QUARTERS:
+        times, values = groups.values(group)
+        at_work = times <= idle_from_s
+        error = groups.gain_error(group)
+        before = series.trend(times[at_work], values[at_work], trend.start_s, idle_from_s, error=error, least=least)
+        if before.shape == "rising":
+            return Judgement(
+                False, "idle", "kept", 0.0, before, before.gain, error, longer_s=2 * (trend.end_s - trend.start_s)
+            )
+    if trend.shape == "level" and trend.step >= least:
+        survivors, rows = groups.survivors(group)
+        gain, error = trend.gain, groups.gain_error(group)
+        if 0 < gain < SURE * error and of_all_ages(survivors, rows, gain):
+            # The gain grows with time, its error with the root of time.
+            longer = trend.length_s * (SURE * error / gain) ** 2
+            return Judgement(
+                False, "thin", "kept", 0.0, trend, gain, error, tuple(survivors.tolist()), longer_s=1.5 * longer
+            )
+    return still
+
+
+def _judge_few(groups: Groups, group: int, least: float, trend: Trend) -> Judgement:
+    """Fewer than eight samples: do the dumps agree, and do the survivors?"""
+    times, values = groups.values(group)
+    inside = (times >= trend.start_s) & (times <= trend.end_s)
+    times, values = times[inside], values[inside]
+    survivors, rows = groups.survivors(group)
+    gain, error = (float(values[-1] - values[0]), groups.gain_error(group)) if len(values) else (0.0, 0.0)
+    if gain < max(least, SURE * error) or not of_all_ages(survivors, rows, gain):
+        return Judgement(False, "", "", 0.0, trend)
+    seen = Trend("short", trend.start_s, trend.end_s, len(values), rate=gain / trend.length_s, step=gain)
+    steps = np.diff(values) / np.diff(times)
+    ages = tuple(survivors.tolist())
+    agree = len(values) > 2 and bool((steps > 0).all()) and steps[-1] >= NOT_SLOWING * steps[0]
+    if not agree or len(groups.run) < 2:
+        needed = trend.length_s * LEAST_POINTS / max(len(values), 1)
+        return Judgement(False, "short", "kept", 0.0, seen, gain, error, ages, longer_s=needed)
+    rate, low, high = theil_sen(times, values)
+    ratio = float(steps[-1] / steps[0])
+    seen = Trend("rising", trend.start_s, trend.end_s, len(values), step=gain, rate=rate, rate_low=low, rate_high=high,
+                 noise=0.0, late_over_early=ratio, late_over_early_error=error / max(abs(gain), 1.0))  # fmt: skip
+    confidence = _confidence(groups, group, seen, gain, error, "kept") * (1 - 1 / factorial(len(values)))
+    growing = confidence >= LEAST_CONFIDENCE * CEILING
+    return Judgement(growing, "" if growing else "unsteady", "kept", confidence, seen, gain, error, ages,
+                     longer_s=float("nan") if growing else 3 * trend.length_s)  # fmt: skip
+
+
+def _normal(z: float) -> float:
+    return 0.5 * (1.0 + erf(z / sqrt(2.0)))

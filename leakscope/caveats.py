@@ -1,0 +1,108 @@
+"""
+What was not seen, in one sentence each: what weakens whatever else the report says.
+
+It knows what the recorder counted as missed, how far estimates can be off and what nobody could attribute; it refuses
+to say anything when there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from leakscope.analysis.sampling import row_variances
+from leakscope.units import format_bytes, format_count, format_share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leakscope.analysis.facts import Facts
+    from leakscope.model.dump import Dump, Health
+
+_MUCH_UNKNOWN = 0.1
+"""Part of the resident memory from which on what nobody attributed is worth a sentence."""
+_MUCH_LOST = 0.001
+"""Part of all frees from which on unknown ones are."""
+_MUCH_UNBACKED = 0.05
+
+
+def caveats(facts: Facts) -> tuple[str, ...]:
+    """
+    What weakens the verdict, most important first.
+
+    Parameters
+    ----------
+    facts : Facts
+    """
+    last = facts.last
+    return (
+        *_comparison(facts), *_losses(last.health, last), *_unattributed(facts), *_imprecision(facts),
+        *_shortened(last.health, last.meta.max_frames),
+    )  # fmt: skip
+
+
+def _comparison(facts: Facts) -> Iterator[str]:
+    if len(facts.runs) > 1:
+        sizes = ", ".join(format_count(len(run)) for run in facts.runs)
+        yield (
+            f"the dumps are of {len(facts.runs)} runs ({sizes} dumps, in the order given), matched by names; "
+            "the last run is judged, gains are against the first"
+        )
+        intervals = {dump.meta.interval_bytes for dump in facts.dumps}
+        if len(intervals) > 1:
+            yield "the runs were recorded with different sampling intervals; every row counts by its weight"
+
+
+def _losses(health: Health, dump: Dump) -> Iterator[str]:
+    if health.dropped_blocks:
+        yield f"{format_count(health.dropped_blocks)} blocks were not recorded, for lack of room in the ledger"
+    if health.dropped_stacks:
+        yield (
+            f"{format_count(health.dropped_stacks)} stacks found no room in the ledger; "
+            "their blocks are booked without a stack"
+        )
+    if health.dropped_threads:
+        yield f"{format_count(health.dropped_threads)} threads found no room in the ledger and share a name"
+    if health.tracer_lost:
+        yield (
+            f"another tool took the allocator hooks away ({format_count(health.tracer_lost)} times); "
+            "some objects are booked on the line that first made their memory"
+        )
+    if health.unknown_frees > _MUCH_LOST * max(dump.meta.totals.free_blocks, 1):
+        yield f"{format_count(health.unknown_frees)} blocks were freed that the recorder should have known, but did not"
+
+
+def _unattributed(facts: Facts) -> Iterator[str]:
+    residence = facts.residence
+    if not residence.rss_bytes:
+        yield "the memory of the process as the system sees it is not in this dump"
+        return
+    unknown = residence.parts["unknown"]
+    if unknown > _MUCH_UNKNOWN * residence.rss_bytes:
+        share = format_share(unknown / residence.rss_bytes)
+        yield f"{format_bytes(unknown)} of resident memory ({share}) could not be attributed to anything"
+    if residence.unbacked_bytes > _MUCH_UNBACKED * residence.rss_bytes:
+        yield (
+            f"{format_bytes(residence.unbacked_bytes)} were asked for but are not resident: "
+            "never written to, or swapped out"
+        )
+
+
+def _imprecision(facts: Facts) -> Iterator[str]:
+    meta = facts.last.meta
+    if meta.sampled and facts.live_bytes > 0:
+        error = sqrt(float(row_variances(facts.last.allocations).sum()))
+        yield (
+            f"sampled every {format_bytes(meta.interval_bytes)} on average: "
+            f"live memory is known to within ±{format_share(error / facts.live_bytes)}, single lines less well"
+        )
+
+
+def _shortened(health: Health, max_frames: int) -> Iterator[str]:
+    if health.collisions:
+        yield f"{format_count(health.collisions)} stacks could not be told apart from others"
+    if health.truncated_stacks:
+        yield (
+            f"{format_count(health.truncated_stacks)} stacks are deeper than {format_count(max_frames)} frames; "
+            "their outer callers are not shown"
+        )

@@ -1,0 +1,311 @@
+"""
+The first screen: what is said, in which order, as plain text in pieces, before anyone draws it.
+
+It knows the order and the words, which are the same wherever the report is shown; it refuses to know widths, colours
+and markup.  Whatever came out of a dump is made printable here: names of functions, files and threads are a stranger's.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from leakscope.units import format_bytes, format_count, format_duration, format_share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from leakscope.model.allocations import Frame
+    from leakscope.model.report import Finding, Report, Source, Sparkline, TableRow
+
+MOST_FINDINGS = 5
+_CALLERS = 3
+_NAMED_THREADS = 2
+_BARS = "▁▂▃▄▅▆▇█"
+_FLAT = 0.02
+"""Changes below this part of the highest value are drawn as none."""
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the resident memory: its label, size, share in words, and share as a number."""
+
+    label: str
+    size: str
+    share: str
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A measurement over time: label, values to draw, lowest, highest and last in words."""
+
+    label: str
+    times_s: tuple[float, ...]
+    values: tuple[float | None, ...]
+    span: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A finding: what can stand in one line, its sentence ("" if it is the headline), and further lines."""
+
+    verdict: str
+    growth: str
+    sure: str
+    site: str
+    sentence: str
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; of several that do not fit, those with the highest ``drop`` go first."""
+
+    title: str
+    cells: tuple[str, ...]
+    right: bool = False
+    drop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a title."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScreen:
+    """All of it, in the order in which it is shown."""
+
+    program: str
+    end: str
+    verdict: str
+    sentence: str
+    resident: str
+    parts: tuple[Part, ...]
+    unbacked: str
+    lines: tuple[Line, ...]
+    findings: tuple[Item, ...]
+    more_findings: str
+    tables: tuple[Table, ...]
+    not_seen: tuple[str, ...]
+    own_cost: str
+    next_command: str
+
+
+def first_screen(report: Report) -> FirstScreen:
+    """
+    The first screen of a report.
+
+    Parameters
+    ----------
+    report : Report
+    """
+    last = report.sources[-1]
+    resident = report.totals.resident
+    rest = len(report.findings) - MOST_FINDINGS
+    return FirstScreen(
+        program=printable(_program(report.sources)),
+        end=printable(f"{last.death.text} after {format_duration(last.elapsed_s)}") if last.death else "",
+        verdict=report.verdict.value,
+        sentence=printable(report.sentence),
+        resident=f"Where {format_bytes(resident.rss_bytes)} of resident memory went" if resident else "",
+        parts=tuple(_parts(report)),
+        unbacked=f"{format_bytes(resident.unbacked_bytes)} more were asked for but are not resident"
+        if resident and resident.unbacked_bytes
+        else "",
+        lines=tuple(_line(line) for line in report.sparklines),
+        findings=tuple(_item(finding, report) for finding in report.findings[:MOST_FINDINGS]),
+        more_findings=f"and {rest} more in the JSON report" if rest > 0 else "",
+        tables=tuple(_tables(report)),
+        not_seen=tuple(printable(note) for note in report.notes),
+        own_cost=_own_cost(report),
+        next_command=printable(report.next_command or ""),
+    )
+
+
+def printable(text: str) -> str:
+    """
+    Text that cannot move the cursor, change colours or turn the reading direction.
+
+    Parameters
+    ----------
+    text : str
+        Anything; line ends and tabs become blanks, other control characters a replacement character.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        " " if char in "\n\r\t" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _UNPRINTABLE else char
+        for char in text
+    )
+
+
+def bars(line: Line, width: int) -> str:
+    """
+    A sparkline of at most ``width`` characters: the highest value of each stretch of time.
+
+    Parameters
+    ----------
+    line : Line
+    width : int
+        Characters; fewer are used if there are fewer samples.
+    """
+    width = min(width, len(line.values))
+    known = [value for value in line.values if value is not None]
+    if not known or width < 1:
+        return ""
+    start, span = line.times_s[0], line.times_s[-1] - line.times_s[0]
+    tops: list[float | None] = [None] * width
+    for time, value in zip(line.times_s, line.values, strict=True):
+        cell = min(int((time - start) / span * width), width - 1) if span > 0 else 0
+        top = tops[cell]
+        tops[cell] = value if top is None else top if value is None else max(top, value)
+    lowest, highest = min(known), max(known)
+    if highest - lowest <= _FLAT * abs(highest):
+        return "".join(" " if top is None else _BARS[3] for top in tops)
+    scale = (len(_BARS) - 1) / (highest - lowest)
+    return "".join(" " if top is None else _BARS[round((top - lowest) * scale)] for top in tops)
+
+
+def _program(sources: Sequence[Source]) -> str:
+    last = sources[-1]
+    how = "exact" if last.interval_bytes == 1 else f"sampled every {format_bytes(last.interval_bytes)}"
+    what = f"{' '.join(last.argv)}  ({last.runtime} {last.runtime_version}, pid {last.pid}, {how})"
+    if len(sources) == 1:
+        return what
+    runs = groupby(sources, key=lambda source: (source.pid, source.argv, round(source.taken_unix_s - source.elapsed_s)))
+    described = [_dumps([*run]) for _, run in runs]
+    return f"{what}: {'; '.join(described)}"
+
+
+def _dumps(run: Sequence[Source]) -> str:
+    if len(run) == 1:
+        return f"dump {run[0].number} at {format_duration(run[0].elapsed_s)}"
+    numbers = ", ".join(str(source.number) for source in run)
+    return f"dumps {numbers} from {format_duration(run[0].elapsed_s)} to {format_duration(run[-1].elapsed_s)}"
+
+
+def _parts(report: Report) -> Iterable[Part]:
+    resident = report.totals.resident
+    for segment in resident.segments if resident else ():
+        if segment.bytes or segment.name == "unknown":
+            fraction = segment.bytes / resident.rss_bytes if resident and resident.rss_bytes else 0.0
+            yield Part(segment.label, format_bytes(segment.bytes), format_share(fraction), fraction)
+
+
+def _line(line: Sparkline) -> Line:
+    words = format_bytes if line.unit == "bytes" else format_count
+    known = [value for value in line.values if value is not None]
+    low, high, now = (words(value) for value in (min(known), max(known), known[-1])) if known else ("", "", "")
+    span = f"{low} to {high}" + (f", now {now}" if now != high else "")
+    return Line(line.label, line.times_s, line.values, span if low != high else now)
+
+
+def _item(finding: Finding, report: Report) -> Item:
+    growth = finding.growth
+    site = f"{finding.subject.function or finding.rule} {_place(finding)}".strip()
+    headline = finding.sentence in report.sentence
+    return Item(
+        verdict=finding.verdict.value,
+        growth=format_bytes(growth.bytes, signed=True) if growth else "",
+        sure=f"{round(finding.confidence * 100)} % sure" if finding.confidence else "not sure",
+        site=printable(site),
+        sentence="" if headline else printable(finding.sentence),
+        details=tuple(printable(detail) for detail in _details(finding)),
+    )
+
+
+def _place(finding: Finding) -> str:
+    subject = finding.subject
+    return f"{subject.file}:{subject.line}" if subject.file and subject.line else subject.file or ""
+
+
+def _details(finding: Finding) -> Iterable[str]:
+    for holder in finding.holders[:1]:
+        yield f"held by {' -> '.join(holder)}"
+    callers = _callers(finding)
+    if callers:
+        yield f"called by {callers}"
+    for advice in finding.advice[:1]:
+        yield f"try: {advice}"
+
+
+def _callers(finding: Finding) -> str:
+    subject = finding.subject
+    return _outside(finding.stack, subject.function or "", subject.line or 0, ", ")
+
+
+def _outside(stack: Sequence[Frame], function: str, line: int, separator: str) -> str:
+    """The frames outside the one that is shown already."""
+    shown = (index for index, frame in enumerate(stack) if (frame.function, frame.line) == (function, line))
+    callers = stack[next(shown, len(stack)) + 1 :]
+    words = [_named(frame) for frame in callers[:_CALLERS]] + (["..."] if len(callers) > _CALLERS else [])
+    return separator.join(words)
+
+
+def _named(frame: Frame) -> str:
+    name = frame.file.rpartition("/")[2]
+    return f"{frame.function} {name}:{frame.line}" if frame.line else f"{frame.function} {name}"
+
+
+def _tables(report: Report) -> Iterable[Table]:
+    by = "native library" if report.grouped_by == "library" else report.grouped_by
+    if report.top_growing:
+        since = "since the first dump" if len(report.sources) > 1 else "of the low-water mark"
+        yield Table(f"Gained most, by {by} (gain {since})", _columns(report, report.top_growing, True))
+    if report.top_live:
+        yield Table(f"Holds most, by {by}", _columns(report, report.top_live, False))
+
+
+def _columns(report: Report, rows: Sequence[TableRow], growing: bool) -> tuple[Column, ...]:
+    code = report.grouped_by in ("line", "stack")
+
+    def column(title: str, word: Callable[[TableRow], str], drop: int, right: bool = False) -> Column:
+        return Column(title, tuple(printable(word(row)) for row in rows), right, drop)
+
+    def error(row: TableRow) -> str:
+        return format_bytes(row.error_bytes) if row.error_bytes else ""
+
+    found = [
+        column("gain", _gain, 0, right=True) if growing else None,
+        column("live", lambda row: format_bytes(row.bytes), 1 if growing else 0, right=True),
+        column("±", error, 6, right=True),
+        column("share", lambda row: format_share(row.share), 3, right=True),
+        column("blocks", lambda row: format_count(row.blocks), 4, right=True),
+        column("line", lambda row: row.where, 0),
+        column("function" if code else report.grouped_by, lambda row: row.label, 2 if code else 0),
+        column("made in", lambda row: row.made_in, 7),
+        column("threads", _thread_names, 5) if report.grouped_by != "thread" else None,
+        column("called by", _row_callers, 8) if report.grouped_by == "stack" else None,
+    ]
+    return tuple(each for each in found if each is not None and any(each.cells))
+
+
+def _gain(row: TableRow) -> str:
+    return "" if row.growth_bytes is None else format_bytes(row.growth_bytes, signed=True)
+
+
+def _thread_names(row: TableRow) -> str:
+    shown = ", ".join(row.threads[:_NAMED_THREADS])
+    rest = len(row.threads) - _NAMED_THREADS
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _row_callers(row: TableRow) -> str:
+    line = row.where.rpartition(":")[2]
+    return _outside(row.stack, row.label, int(line) if line.isdecimal() else 0, " < ")
+
+
+def _own_cost(report: Report) -> str:
+    cost = report.own_cost
+    if cost is None:
+        return ""
+    share = f", {format_share(cost.share_of_rss)} of resident memory" if cost.share_of_rss is not None else ""
+    return f"{format_bytes(cost.ledger_bytes)} for its ledger{share}"

@@ -1,0 +1,229 @@
+"""
+The first screen on a terminal.
+
+It knows widths and colours; it refuses to cut a number: where room is short whole columns go, and only words are
+shortened, from the left, where paths are least telling.  Nothing in a dump is taken for markup.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from leakscope.reports.first_screen import Table, bars, first_screen
+from leakscope.reports.report_format import ReportFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from leakscope.model.report import Report
+    from leakscope.reports.first_screen import Column, FirstScreen, Item, Part
+
+LEAST_WIDTH = 60
+_MOST_WIDTH = 120
+_GAP = "  "
+_SHORTEST_NAME = 12
+_VERDICT_STYLES = {
+    "LEAK": "bold white on red", "GROWTH": "bold black on yellow", "FRAGMENTATION": "bold black on cyan",
+    "POOLING": "bold black on cyan", "BOUNDED": "bold black on green", "STABLE": "bold black on green",
+    "UNKNOWN": "bold reverse",
+}  # fmt: skip
+_FILLS = "█▓▒░▚▞▤▥▨·"
+_FILL_STYLES = ("green", "cyan", "blue", "magenta", "cyan", "yellow", "white", "white", "bright_black", "red")
+_PLAIN = str.maketrans({**dict(zip(_FILLS, "#%=-xo+|/.", strict=True)), **dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True)),
+                        "…": "~", "±": "+-"})  # fmt: skip
+
+
+def render(report: Report, *, width: int | None = None, color: bool = False, plain: bool = False) -> str:
+    """
+    The first screen as text.
+
+    Parameters
+    ----------
+    report : Report
+    width : int, optional
+        Columns; by default those of the terminal.  Below 60 lines may get longer than that.
+    color : bool
+        With escape sequences.
+    plain : bool
+        Drawn in ASCII, for terminals that know no more.
+    """
+    columns = shutil.get_terminal_size().columns if width is None else width
+    columns = max(LEAST_WIDTH, min(columns, _MOST_WIDTH))
+    stream = io.StringIO()
+    console = Console(
+        file=stream, width=columns, force_terminal=color, color_system="standard" if color else None,
+        highlight=False, markup=False, emoji=False, legacy_windows=False, _environ={},
+    )  # fmt: skip
+    for line in _lines(first_screen(report), columns):
+        console.print(line, soft_wrap=False)
+    text = "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    return text.translate(_PLAIN) if plain else text
+
+
+TERMINAL = ReportFormat(name="terminal", suffix=".txt", render=render)
+
+
+def _lines(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
+    yield Text(f"leakscope  {screen.program}", style="dim")
+    if screen.end:
+        yield Text(screen.end, style="bold red")
+    yield Text()
+    yield Text.assemble((f" {screen.verdict} ", _VERDICT_STYLES[screen.verdict]), "  ", screen.sentence)
+    yield from _resident(screen, width)
+    yield from _sparklines(screen, width)
+    yield from _findings(screen)
+    for table in screen.tables:
+        yield from _title(table.title)
+        yield from (Padding(line, (0, 0, 0, 2)) for line in draw_table(table, width - 2))
+    if screen.not_seen:
+        yield from _title("What was not seen")
+        yield from (_hanging("- ", Text(note)) for note in screen.not_seen)
+    if screen.own_cost:
+        yield from _title("What leakscope itself took")
+        yield _indented(Text(screen.own_cost))
+    if screen.next_command:
+        yield from _title("Next")
+        yield _indented(Text(screen.next_command, style="bold", no_wrap=True, overflow="ignore"))
+
+
+def _title(text: str) -> Iterable[Text]:
+    yield Text()
+    yield Text(text, style="bold")
+
+
+def _indented(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 2))
+
+
+def _hanging(mark: str, text: Text) -> Text:
+    return Text.assemble(f"  {mark}", text)
+
+
+def _resident(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
+    if not screen.resident:
+        return
+    yield from _title(screen.resident)
+    yield _indented(_bar(screen.parts, width - 4))
+    label = max(cell_len(part.label) for part in screen.parts)
+    size = max(cell_len(part.size) for part in screen.parts)
+    share = max(cell_len(part.share) for part in screen.parts)
+    for index, part in enumerate(screen.parts):
+        yield _indented(
+            Text.assemble(
+                (_FILLS[index], _FILL_STYLES[index]),
+                f" {part.label.ljust(label)}  {part.size.rjust(size)}  {part.share.rjust(share)}",
+            )
+        )
+    if screen.unbacked:
+        yield _indented(Text(screen.unbacked))
+
+
+def _bar(parts: Sequence[Part], width: int) -> Text:
+    """One bar in which each part has its share of the width, to the nearest character, and all add up to it."""
+    bar, drawn, total = Text(), 0, 0.0
+    for index, part in enumerate(parts):
+        total += part.fraction
+        end = round(total * width)
+        bar.append(_FILLS[index] * (end - drawn), _FILL_STYLES[index])
+        drawn = end
+    return bar
+
+
+def _sparklines(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
+    if not screen.lines:
+        return
+    times = screen.lines[0].times_s
+    yield from _title(f"Over {times[-1] - times[0]:.1f} s" if len(times) > 1 else "At one moment")
+    label = max(cell_len(line.label) for line in screen.lines)
+    room = width - label - max(cell_len(line.span) for line in screen.lines) - 6
+    for line in screen.lines:
+        drawn = bars(line, max(room, 8))
+        yield _indented(Text.assemble(line.label.ljust(label), _GAP, (drawn, "cyan"), _GAP, line.span))
+
+
+def _findings(screen: FirstScreen) -> Iterable[Text | Padding]:
+    if not screen.findings:
+        return
+    yield from _title("Findings")
+    for number, item in enumerate(screen.findings, 1):
+        yield _indented(_finding_line(number, item))
+        for text in (item.sentence, *item.details):
+            if text:
+                yield Padding(Text(text), (0, 0, 0, 5))
+    if screen.more_findings:
+        yield _indented(Text(screen.more_findings))
+
+
+def _finding_line(number: int, item: Item) -> Text:
+    style = "bold" if item.verdict == "UNKNOWN" else "bold red" if item.verdict == "LEAK" else "bold yellow"
+    numbers = _GAP.join(word for word in (item.growth, item.sure) if word)
+    return Text.assemble(f"{number}. ", (item.verdict, style), _GAP, numbers, _GAP, item.site)
+
+
+def draw_table(table: Table, width: int) -> list[Text]:
+    """
+    A table in so many columns, one line per row.
+
+    Parameters
+    ----------
+    table : Table
+    width : int
+        Columns of text.  Whole columns go until it fits; then the words that remain are shortened, numbers never.
+    """
+    columns = fitting(table.columns, width)
+    widths = [_width(column) for column in columns]
+    spare = width - sum(widths) - len(_GAP) * (len(columns) - 1)
+    words = [index for index, column in enumerate(columns) if not column.right]
+    for index in sorted(words, key=lambda index: -widths[index]):
+        taken = min(max(-spare, 0), max(widths[index] - _SHORTEST_NAME, 0))
+        widths[index] -= taken
+        spare += taken
+    rows = [Text(_row([column.title for column in columns], columns, widths), style="dim")]
+    rows += [Text(_row([*cells], columns, widths)) for cells in zip(*(column.cells for column in columns), strict=True)]
+    for row in rows:
+        row.no_wrap, row.overflow = True, "ignore"
+        row.rstrip()
+    return rows
+
+
+def fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """
+    The columns that stay: those with the highest ``drop`` go until the rest fits or only those without one are left.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    width : int
+    """
+    kept = list(columns)
+    while sum(map(_width, kept)) + len(_GAP) * (len(kept) - 1) > width and any(column.drop for column in kept):
+        kept.remove(max(kept, key=lambda column: column.drop))
+    return kept
+
+
+def _width(column: Column) -> int:
+    return max(cell_len(text) for text in (column.title, *column.cells))
+
+
+def _row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+    drawn = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        text = cell if cell_len(cell) <= width else _shortened(cell, width)
+        blank = " " * (width - cell_len(text))
+        drawn.append(blank + text if column.right else text + blank)
+    return _GAP.join(drawn)
+
+
+def _shortened(text: str, width: int) -> str:
+    """The end of a text, which is where a path has its file and line."""
+    kept = text
+    while kept and cell_len(kept) > width - 1:
+        kept = kept[1:]
+    return f"…{kept}"

@@ -1,0 +1,14 @@
+"""
+Facts to findings: the table of rules, in order of explanation.
+
+It knows the order, in which rules that explain come before rules that accuse; it refuses to settle overlaps, which
+`verdict.judge` does.
+"""
+
+from __future__ import annotations
+
+from leakscope.rules.growth import GROWTH
+from leakscope.rules.rule import Rule
+
+RULES: tuple[Rule, ...] = (GROWTH,)
+"""Every rule; a new one is one file and one entry here, at its place."""

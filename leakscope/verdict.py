@@ -1,0 +1,202 @@
+"""
+One verdict from many findings, and everything else the first screen shows.
+
+It knows the order of the rules and that a byte is blamed once; it refuses to know how a rule decides and how a report
+looks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leakscope.analysis.facts import Facts
+from leakscope.analysis.ranking import top_tables
+from leakscope.caveats import caveats
+from leakscope.model.report import (
+    SEGMENT_NAMES,
+    Finding,
+    OwnCost,
+    Report,
+    ResidentBar,
+    Segment,
+    Source,
+    Sparkline,
+    Totals,
+    Verdict,
+)
+from leakscope.rules import RULES
+from leakscope.units import format_bytes, format_duration, format_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from leakscope.analysis.series import Trend
+    from leakscope.model.dump import Dump
+    from leakscope.model.report import Grouping
+
+TOP_ROWS = 10
+SEGMENT_LABELS = {
+    "python_objects": "live Python objects",
+    "pymalloc_free": "free inside pymalloc",
+    "native": "live native and large blocks",
+    "mappings": "mapped by the program",
+    "malloc_free": "free inside malloc, at least",
+    "before": "before recording began",
+    "mapped_files": "mapped files",
+    "shared": "other shared memory",
+    "recorder": "leakscope's own ledger",
+    "unknown": "unknown",
+}
+_SPARKLINES = (("rss_bytes", "resident", "bytes"), ("live_bytes", "live", "bytes"), ("live_blocks", "blocks", "count"))
+_ORDER = list(Verdict)
+_LEVEL_BY = 0.75
+"""Part of the run by which live memory must be level to be called so."""
+
+
+def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = TOP_ROWS) -> Report:
+    """
+    What the dumps say about the memory of a program.
+
+    Parameters
+    ----------
+    dumps : sequence of Dump
+        At least one; of one run in any order, of several in the order to compare.
+    by : one of ``GROUPINGS``
+        What the rows of the top tables are.
+    top : int
+        Most rows of each.
+
+    Returns
+    -------
+    Report
+    """
+    facts = Facts(dumps)
+    findings = settle(finding for rule in RULES for finding in rule.check(facts))
+    verdict, sentence = conclude(facts, findings)
+    live, growing = top_tables(facts, by, top)
+    return Report(
+        verdict=verdict, sentence=sentence,
+        sources=tuple(map(_source, facts.dumps)),
+        health=facts.last.health, notes=caveats(facts),
+        totals=_totals(facts), sparklines=tuple(_sparklines(facts)), findings=findings,
+        grouped_by=by, top_live=live, top_growing=growing,
+        own_cost=_own_cost(facts.last), next_command=_next_command(facts, verdict),
+    )  # fmt: skip
+
+
+def settle(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """
+    Findings without overlaps, ``LEAK`` first, then by bytes of growth.
+
+    Parameters
+    ----------
+    found : iterable of Finding
+        In the order of the rules: of two about the same subject the earlier one stays.
+    """
+    by_subject: dict[object, Finding] = {}
+    for finding in found:
+        by_subject.setdefault(finding.subject, finding)
+    return tuple(sorted(by_subject.values(), key=_rank))
+
+
+def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
+    """
+    The verdict over everything, and the first line of the report.
+
+    Parameters
+    ----------
+    facts : Facts
+    findings : sequence of Finding
+        Settled.
+    """
+    sure = [finding for finding in findings if finding.verdict is not Verdict.UNKNOWN]
+    if sure:
+        return sure[0].verdict, _sum_up(facts, [finding for finding in sure if finding.verdict is sure[0].verdict])
+    if findings:
+        return Verdict.UNKNOWN, findings[0].sentence
+    trend = facts.total_trend("live_bytes")
+    if trend.shape == "short":
+        return Verdict.UNKNOWN, _too_short(facts, trend)
+    if trend.shape == "rising" and trend.rate_low > 0:
+        gain, span = format_bytes(trend.gain, signed=True), format_duration(trend.length_s)
+        return Verdict.UNKNOWN, f"Live memory rose, {gain} over the last {span}, but no single place stands out."
+    return Verdict.STABLE, _stable(facts, trend)
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    return _ORDER.index(finding.verdict), -(finding.growth.bytes if finding.growth else 0)
+
+
+def _sum_up(facts: Facts, findings: Sequence[Finding]) -> str:
+    if len(findings) == 1:
+        return findings[0].sentence
+    gain = sum(finding.growth.bytes for finding in findings if finding.growth)
+    start, end = facts.window
+    rate = format_rate(gain / (end - start)) if end > start else format_bytes(gain, signed=True)
+    return f"{len(findings)} places keep growing, together {rate}; most of it: {findings[0].sentence}"
+
+
+def _too_short(facts: Facts, trend: Trend) -> str:
+    elapsed = facts.last.meta.elapsed_s
+    samples = f"{trend.points} sample{'' if trend.points == 1 else 's'}"
+    longer = format_duration(max(1.0, 10 * elapsed / max(trend.points, 1)))
+    return (
+        f"Too short to tell growth from a start: {samples} in {format_duration(elapsed)}; "
+        f"give it work for {longer} or more."
+    )
+
+
+def _stable(facts: Facts, trend: Trend) -> str:
+    held, end = format_bytes(facts.live_bytes), facts.last.meta.elapsed_s
+    since = facts.level_since("live_bytes")
+    if since <= _LEVEL_BY * end:
+        return f"Nothing keeps growing: live memory is level at {held} since second {since:.0f} of {end:.0f}."
+    if trend.shape == "slowing":
+        return f"Nothing keeps growing: live memory rose to {held}, but ever more slowly, as when a cache fills."
+    if trend.shape == "falling":
+        return f"Nothing keeps growing: live memory fell to {held}."
+    return f"Nothing keeps growing: live memory goes up and down, and is {held} now."
+
+
+def _source(dump: Dump) -> Source:
+    meta = dump.meta
+    return Source(
+        path=dump.source, runtime=meta.runtime, runtime_version=meta.runtime_version, argv=meta.argv, pid=meta.pid,
+        number=meta.number, reason=meta.reason, taken_unix_s=meta.taken_unix_s, elapsed_s=meta.elapsed_s,
+        interval_bytes=meta.interval_bytes, death=meta.death,
+    )  # fmt: skip
+
+
+def _totals(facts: Facts) -> Totals:
+    metas = [dump.meta for dump in facts.dumps]
+    residence = facts.residence
+    segments = tuple(Segment(name, SEGMENT_LABELS[name], residence.parts[name]) for name in SEGMENT_NAMES)
+    return Totals(
+        rss_bytes=tuple(meta.process.rss_bytes or None for meta in metas),
+        live_bytes=tuple(meta.totals.live_bytes for meta in metas),
+        objects=(None,) * len(metas),
+        chunks=tuple(meta.totals.arena_count + meta.totals.mapping_count for meta in metas),
+        resident=ResidentBar(residence.rss_bytes, segments, residence.unbacked_bytes) if residence.rss_bytes else None,
+    )
+
+
+def _sparklines(facts: Facts) -> Iterable[Sparkline]:
+    series = facts.last.series
+    for name, label, unit in _SPARKLINES:
+        values = [None if value != value else float(value) for value in getattr(series, name)]
+        if any(value is not None for value in values):
+            times = tuple(float(time) for time in series.time_s)
+            yield Sparkline(name, label, "bytes" if unit == "bytes" else "count", times, tuple(values))
+
+
+def _own_cost(dump: Dump) -> OwnCost:
+    process = dump.meta.process
+    share = process.ledger_bytes / process.rss_bytes if process.rss_bytes else None
+    return OwnCost(process.ledger_bytes, share, dump.meta.interval_bytes)
+
+
+def _next_command(facts: Facts, verdict: Verdict) -> str | None:
+    if not facts.last.source:
+        return None
+    by = "stack" if verdict is Verdict.GROWTH else "module"
+    return f"leakscope show {facts.last.source} --by {by}"
