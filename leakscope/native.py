@@ -125,7 +125,7 @@ def adopt_ledger(fd: int) -> Ledger:
     Parameters
     ----------
     fd : int
-        Stays the caller's to close.
+        Belongs to the ledger from now on, and is closed also if there is none behind it.
 
     Raises
     ------

@@ -147,18 +147,17 @@ class Follower:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-        try:
-            if fds and pid > 0:
-                self._adopt(pid, fds[0])
-        finally:
-            for fd in fds:
-                os.close(fd)
+        for fd in fds[1:]:
+            os.close(fd)
+        if fds:
+            self._adopt(pid, fds[0])
 
     def _adopt(self, pid: int, fd: int) -> None:
         if pid in self._living:
             self._turned(pid)
         if len(self._living) + len(self._ended) >= MOST_CHILDREN:
             self.refused += 1
+            os.close(fd)
             return
         ledger = native.adopt_ledger(fd)
         folder = DumpFolder(self._unused(f"child-{pid}"), self._config.keep_dumps)

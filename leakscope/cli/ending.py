@@ -35,8 +35,10 @@ def die_of(number: int) -> int:
 def flush() -> None:
     """Write out what is buffered; a reader that went away is no reason to complain."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+        # There is no stream where the shell closed it.
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
 
 
 def drop_output() -> None:

@@ -143,7 +143,7 @@ def _words(text: str) -> list[str]:
 
 
 def _status_line(options: dict[str, Any]) -> Any:
-    if not options["status"] or options["quiet"] or not sys.stderr.isatty():
+    if not options["status"] or options["quiet"] or sys.stderr is None or not sys.stderr.isatty():
         return None
     from leakscope.cli.status import StatusLine
 
@@ -166,12 +166,14 @@ def _tell(recording: Recording, target: Sequence[str], options: dict[str, Any], 
         else:
             voice.failure(manners, problem)
     if not recording.recorded:
-        voice.warning(manners, f"nothing was recorded: {recording.problem or _why_nothing(recording)}", _hint(target))
+        if not options["quiet"]:
+            why = recording.problem or _why_nothing(recording)
+            voice.warning(manners, f"nothing was recorded: {why}", _hint(target))
         return
     if recording.dumps and not options["no_report"]:
         _report(recording, options, manners)
     if not options["quiet"]:
-        for line in _footer(recording):
+        for line in _footer(recording, reported=not options["no_report"]):
             voice.say(manners, "leakscope", line, "blue")
 
 
@@ -181,18 +183,15 @@ def _report(recording: Recording, options: dict[str, Any], manners: Manners) -> 
     if options["json"]:
         click.echo(document, nl=not document.endswith("\n"))
     elif not options["quiet"]:
-        click.echo(api.render(report, "terminal"), err=True, color=manners.colored(sys.stderr))
+        screen = voice.screen_options(manners, sys.stderr)
+        click.echo(api.render(report, "terminal", **screen), err=True, nl=False, color=True)
     api.save(document, recording.folder / REPORT_NAME)
 
 
-def _footer(recording: Recording) -> Iterator[str]:
+def _footer(recording: Recording, *, reported: bool) -> Iterator[str]:
     """What is true of this run alone: how it ended, where its dumps are, what watching it cost."""
-    if recording.death is not None:
-        yield (
-            f"the program was {recording.death.text}"
-            if recording.death.kind != "exit"
-            else (f"the program {recording.death.text}")
-        )
+    if recording.death is not None and not reported:
+        yield f"the program {'' if recording.death.kind == 'exit' else 'was '}{recording.death.text}"
     count = len(recording.dumps)
     yield f"{count} {'dump' if count == 1 else 'dumps'} in {recording.folder}" if count else "there is no dump"
     followed = [child for child in recording.children if child.dumps]
