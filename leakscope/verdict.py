@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING
 from leakscope.analysis.facts import Facts
 from leakscope.analysis.ranking import top_tables
 from leakscope.caveats import caveats
-from leakscope.model.report import (
-    SEGMENT_NAMES,
-    Finding,
-    OwnCost,
-    Report,
-    ResidentBar,
-    Segment,
-    Source,
-    Sparkline,
-    Totals,
-    Verdict,
-)
+from leakscope.model.finding import Finding, Verdict
+from leakscope.model.report import SEGMENT_NAMES, OwnCost, Report, ResidentBar, Segment, Source, Sparkline, Totals
 from leakscope.rules import RULES
 from leakscope.units import format_bytes, format_duration, format_rate
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from leakscope.model.allocations import Frame
-    from leakscope.model.report import Finding, Report, Source, Sparkline, TableRow
+    from leakscope.model.finding import Finding
+    from leakscope.model.report import Report, Source, Sparkline, TableRow
 
 MOST_FINDINGS = 5
 _CALLERS = 3

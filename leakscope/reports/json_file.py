@@ -17,7 +17,8 @@ from leakscope.reports.report_format import ReportFormat
 
 if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
-    from leakscope.model.report import Evidence, Finding, Report, TableRow
+    from leakscope.model.finding import Evidence, Finding
+    from leakscope.model.report import Report, TableRow
 
 _DIGITS = 6
 _FLAT_ARRAY = re.compile(r"\[\n([^\[\]{}\"]*)\]")

@@ -36,7 +36,7 @@ from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.series import WIDTH_OF_95
 from leakscope.analysis.sites import NO_PYTHON, blocks_by_thread, freed_by_others
 from leakscope.analysis.sources import module_name, relative_path
-from leakscope.model.report import Evidence, Finding, Growth, Subject, ThreadShares, Verdict
+from leakscope.model.finding import Evidence, Finding, Growth, Subject, ThreadShares, Verdict
 from leakscope.rules.rule import Rule
 from leakscope.units import format_bytes, format_count, format_duration, format_rate
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leakscope.analysis.facts import Facts
-    from leakscope.model.report import Finding
+    from leakscope.model.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)

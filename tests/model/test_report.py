@@ -6,16 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from leakscope.model.report import (
-    SEGMENT_NAMES,
-    Finding,
-    ResidentBar,
-    Segment,
-    Sparkline,
-    Subject,
-    Totals,
-    Verdict,
-)
+from leakscope.model.finding import Finding, Subject, Verdict
+from leakscope.model.report import SEGMENT_NAMES, ResidentBar, Segment, Sparkline, Totals
 
 FINDING = Finding(
     code="LS601",
@@ -35,7 +27,9 @@ FINDING = Finding(
 
 
 def test_a_bar_adds_up_to_the_resident_memory() -> None:
-    parts = tuple(Segment(name, name, size) for name, size in zip(SEGMENT_NAMES, (50, 20, 10, 5, 5, 5, 2, 1, 1, 1), strict=True))
+    parts = tuple(
+        Segment(name, name, size) for name, size in zip(SEGMENT_NAMES, (50, 20, 10, 5, 5, 5, 2, 1, 1, 1), strict=True)
+    )
 
     assert ResidentBar(100, parts).segments == parts
     with pytest.raises(ValueError, match="do not add up"):
