@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 60.0
-LEAKSCOPE = (sys.executable, "-m", "leakscope")
+# The installed command: `python -m leakscope` would find the checkout first when started there.
+LEAKSCOPE = (str(Path(sys.executable).with_name("leakscope")),)
 
 
 def bare(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:

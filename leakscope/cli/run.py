@@ -21,6 +21,7 @@ from leakscope import api
 from leakscope.cli import voice
 from leakscope.cli.ending import die_of
 from leakscope.cli.options import BYTES, DURATION, SIGNAL, manners_of, reporting, speaking
+from leakscope.cli.page import page
 from leakscope.cli.target import split
 from leakscope.errors import LeakscopeError, UsageError
 from leakscope.model.config import EXACT_INTERVAL, CaptureConfig
@@ -89,19 +90,22 @@ def command(context: click.Context, /, target: tuple[str, ...], **options: Any) 
     _check_target(target)
     config = _config(options)
     line = _status_line(options)
+    python_args = [word for words in options["python_args"] for word in _words(words)]
+    if target[0] not in {"-m", "-c", "-"} and not os.path.exists(target[0]):
+        return _let_python_complain(target, python_args, options, manners)
     recording = api.run(
         target,
         config=config,
         output=options["output"],
         force=options["force"],
         python=options["python"],
-        python_args=[word for words in options["python_args"] for word in _words(words)],
+        python_args=python_args,
         progress=line,
     )
     if line is not None:
         line.wipe()
     try:
-        _tell(recording, target, options, manners)
+        _tell(recording, options, manners)
     except Exception as problem:  # noqa: BLE001 - the program's exit code is worth more than our report
         voice.failure(manners, problem)
     return die_of(recording.end.signal) if recording.end.signal else recording.end.exit_code
@@ -116,6 +120,18 @@ def _check_target(target: Sequence[str]) -> None:
         raise UsageError(
             f"{target[0]!r} is not a program for Python", "leave the interpreter out, or name it with --python"
         )
+
+
+def _let_python_complain(
+    target: Sequence[str], python_args: Sequence[str], options: dict[str, Any], manners: Manners
+) -> int:
+    """A file that is not there: nothing to record, and Python's own words and exit code are what people know."""
+    import subprocess
+
+    code = subprocess.call([options["python"] or sys.executable, *python_args, *target])
+    if target[0].isidentifier() and not options["quiet"]:
+        voice.say(manners, "hint", f"a module is run with: leakscope run -m {target[0]}", "cyan")
+    return code
 
 
 def _config(options: dict[str, Any]) -> CaptureConfig:
@@ -158,7 +174,7 @@ def _name_site(dump: Path, stack: int) -> str:
     return f"{frames[0].function} ({os.path.basename(frames[0].file)}:{frames[0].line})" if frames else ""
 
 
-def _tell(recording: Recording, target: Sequence[str], options: dict[str, Any], manners: Manners) -> None:
+def _tell(recording: Recording, options: dict[str, Any], manners: Manners) -> None:
     """Everything that is said at the end."""
     for problem in recording.problems:
         if isinstance(problem, LeakscopeError):
@@ -168,7 +184,7 @@ def _tell(recording: Recording, target: Sequence[str], options: dict[str, Any], 
     if not recording.recorded:
         if not options["quiet"]:
             why = recording.problem or _why_nothing(recording)
-            voice.warning(manners, f"nothing was recorded: {why}", _hint(target))
+            voice.warning(manners, f"nothing was recorded: {why}")
         return
     if recording.dumps and not options["no_report"]:
         _report(recording, options, manners)
@@ -183,8 +199,7 @@ def _report(recording: Recording, options: dict[str, Any], manners: Manners) -> 
     if options["json"]:
         click.echo(document, nl=not document.endswith("\n"))
     elif not options["quiet"]:
-        screen = voice.screen_options(manners, sys.stderr)
-        click.echo(api.render(report, "terminal", **screen), err=True, nl=False, color=True)
+        click.echo(page(report, sys.stderr, manners), err=True, nl=False, color=True)
     api.save(document, recording.folder / REPORT_NAME)
 
 
@@ -206,10 +221,3 @@ def _why_nothing(recording: Recording) -> str:
     if recording.end.signal:
         return f"the program was killed by signal {signal.Signals(recording.end.signal).name} before its own code ran"
     return f"the program ended with code {recording.end.exit_code} before its own code ran"
-
-
-def _hint(target: Sequence[str]) -> str:
-    word = target[0]
-    if word not in {"-m", "-c", "-"} and not os.path.exists(word) and word.isidentifier():
-        return f"a module is run with: leakscope run -m {word}"
-    return ""

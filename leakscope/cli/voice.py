@@ -6,7 +6,6 @@ It knows wording and colour; it refuses to know what went wrong.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -18,7 +17,7 @@ import click
 from leakscope.errors import EXIT_BUG, LeakscopeError
 
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import TextIO
 
 WHEN = ("auto", "always", "never")
 _REPORT_AT = "report it with this line and what 'leakscope --debug ...' prints"
@@ -48,23 +47,6 @@ class Manners:
         if os.environ.get("FORCE_COLOR"):
             return True
         return stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def screen_options(manners: Manners, stream: TextIO) -> dict[str, Any]:
-    """
-    Width, colour and character set of what is shown on a stream, as a terminal report takes them.
-
-    Parameters
-    ----------
-    manners : Manners
-    stream : TextIO
-    """
-    width = None
-    if not os.environ.get("COLUMNS") and stream.isatty():
-        with contextlib.suppress(OSError):
-            width = os.get_terminal_size(stream.fileno()).columns
-    plain = (stream.encoding or "").lower().replace("-", "") not in {"utf8", "utf16", "utf32"}
-    return {"width": width or None, "color": manners.colored(stream), "plain": plain}
 
 
 def say(manners: Manners, label: str, text: str, color: str) -> None:
