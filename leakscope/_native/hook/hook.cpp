@@ -209,6 +209,7 @@ void begin(FreeLists free_lists, const char* python) noexcept {
   exact_bytes = header.config.exact_bytes;
   exit_key_made = pthread_key_create(&exit_key, thread_ended) == 0;
   recorder.attach(ledger);
+  recorder.thread_named(static_cast<std::uint64_t>(pthread_self()), "MainThread");
   if (interval_bytes <= 1) memset(page_filter, 255, sizeof page_filter);
   thread.phase = 0;
   thread.countdown = -1;

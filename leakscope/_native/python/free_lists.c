@@ -7,9 +7,7 @@
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_audit.h"
 #endif
-#if PY_VERSION_HEX < 0x030D0000
 #include "internal/pycore_interp.h"
-#endif
 #include "free_lists.h"
 
 int leakscope_remove_audit_hook(int (*hook)(const char*, void*, void*),
@@ -47,6 +45,8 @@ static destructor dict_dealloc, list_dealloc;
 static void drain_dicts(struct _Py_dict_state* state) {
   while (state->numfree > 0 && state->numfree <= PyDict_MAXFREELIST)
     PyObject_GC_Del(state->free_list[--state->numfree]);
+  while (state->keys_numfree > 0 && state->keys_numfree <= PyDict_MAXFREELIST)
+    PyObject_Free(state->keys_free_list[--state->keys_numfree]);
 }
 
 static void drain_lists(struct _Py_list_state* state) {
@@ -122,9 +122,43 @@ void leakscope_drain_free_lists(void) {
   PyList_Type.tp_dealloc = drained_list_dealloc;
 }
 
+int* leakscope_free_dict_keys(void) { return NULL; }
+void leakscope_drain_dict_keys(void) {}
+
 #else
 
 void leakscope_keep_free_lists_closed(void) {}
 void leakscope_drain_free_lists(void) {}
+
+#if PY_VERSION_HEX < 0x030E0000
+
+static struct _Py_dictkeys_freelist* free_keys;
+
+int* leakscope_free_dict_keys(void) {
+  free_keys = &PyInterpreterState_Get()->object_state.freelists.dictkeys;
+  return &free_keys->numfree;
+}
+
+void leakscope_drain_dict_keys(void) {
+  while (free_keys->numfree > 0 && free_keys->numfree <= PyDict_MAXFREELIST)
+    PyMem_Free(free_keys->items[--free_keys->numfree]);
+}
+
+#else
+
+/* From 3.14 on a list of size -1 is one that is not used. */
+int* leakscope_free_dict_keys(void) {
+  struct _Py_freelist* keys = &PyInterpreterState_Get()->object_state.freelists.dictkeys;
+  while (keys->freelist != NULL) {
+    void* next = *(void**)keys->freelist;
+    PyMem_Free(keys->freelist);
+    keys->freelist = next;
+  }
+  keys->size = -1;
+  return NULL;
+}
+void leakscope_drain_dict_keys(void) {}
+
+#endif
 
 #endif

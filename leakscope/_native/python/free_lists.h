@@ -18,6 +18,11 @@ void leakscope_drain_free_lists(void);
 /* A full collection reopens the lists of tuple and float: closes them again. Cheap; called at recorded events. */
 void leakscope_keep_free_lists_closed(void);
 
+/* Key tables of dicts are no objects, so no creation is reported for them. Closes their list where that can be done
+   for good; else returns the list's count, above zero of which leakscope_drain_dict_keys() is to be called. */
+int* leakscope_free_dict_keys(void);
+void leakscope_drain_dict_keys(void);
+
 #ifdef __cplusplus
 }
 #endif

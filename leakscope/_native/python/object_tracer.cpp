@@ -2,6 +2,7 @@
 
 #include "../hook/hook.h"
 #include "frames.h"
+#include "free_lists.h"
 
 namespace leakscope::python {
 
@@ -13,6 +14,8 @@ using namespace hook;
 PyRefTracer previous_tracer;
 void* previous_data;
 bool lost = false;
+int no_keys = 0;
+const int* free_keys = &no_keys;
 
 std::size_t bytes_before(PyTypeObject* type) noexcept {
   std::size_t bytes = (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 ? 2 * sizeof(void*) : 0;
@@ -41,6 +44,7 @@ void reborn(ThreadState& thread, PyObject* object, void* block) noexcept {
 }
 
 int trace(PyObject* object, PyRefTracerEvent event, void*) {
+  if (__builtin_expect(*free_keys > 0, 0)) leakscope_drain_dict_keys();
   if (event == PyRefTracer_CREATE) {
     ThreadState& thread = thread_state;
     char* block = reinterpret_cast<char*>(object) - bytes_before(Py_TYPE(object));
@@ -54,6 +58,7 @@ int trace(PyObject* object, PyRefTracerEvent event, void*) {
 }  // namespace
 
 bool install_object_tracer() noexcept {
+  if (const int* count = leakscope_free_dict_keys(); count != nullptr) free_keys = count;
   previous_tracer = PyRefTracer_GetTracer(&previous_data);
   return PyRefTracer_SetTracer(trace, nullptr) == 0;
 }

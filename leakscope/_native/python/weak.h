@@ -5,6 +5,7 @@
 
 #pragma weak PyCode_Addr2Line
 #pragma weak PyCode_Type
+#pragma weak PyDict_GetItemString
 #pragma weak PyDict_Type
 #pragma weak PyErr_Clear
 #pragma weak PyErr_Fetch
@@ -19,10 +20,12 @@
 #pragma weak PyCFunction_NewEx
 #pragma weak PyCFunction_Type
 #pragma weak PyCMethod_New
+#pragma weak PyMem_Free
 #pragma weak PyMem_GetAllocator
 #pragma weak PyMem_SetAllocator
 #pragma weak PyMethod_Type
 #pragma weak PyObject_CallFunctionObjArgs
+#pragma weak PyObject_Free
 #pragma weak PyObject_GC_Del
 #pragma weak PyObject_GC_UnTrack
 #pragma weak PyObject_GenericGetAttr
@@ -31,7 +34,10 @@
 #pragma weak PyObject_SetArenaAllocator
 #pragma weak PySlice_Type
 #pragma weak PySys_AddAuditHook
+#pragma weak PyThreadState_Get
 #pragma weak PyThreadState_GetUnchecked
+#pragma weak PyType_IsSubtype
+#pragma weak PyTuple_Pack
 #pragma weak PyTuple_Type
 #pragma weak PyRefTracer_GetTracer
 #pragma weak PyRefTracer_SetTracer
