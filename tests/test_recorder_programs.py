@@ -46,11 +46,13 @@ def test_every_kept_block_is_at_its_line_with_its_size(kind: str, python: str, t
 def test_blocks_that_were_freed_are_gone(python: str, tmp_path: Path) -> None:
     recording = record(
         """
-        for i in range(1000):
-            block = bytes(3000)  # <- freed
-            del block
-        small = [bytes(100 + i) for i in range(300)]  # <- dropped
-        small.clear()
+        def main():  # a function, since new globals would make their dict grow at these lines
+            for i in range(1000):
+                block = bytes(3000)  # <- freed
+                del block
+            small = [bytes(100 + i) for i in range(300)]  # <- dropped
+            small.clear()
+        main()
         """,
         tmp_path,
         python=python,
