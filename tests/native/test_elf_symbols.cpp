@@ -265,6 +265,20 @@ TEST_CASE("tables that point outside the file or at the wrong thing give no name
   }
 }
 
+TEST_CASE("many symbols that share one endless name cost a look at its beginning each") {
+  std::vector<DrawnSymbol> drawn;
+  for (std::uint64_t i = 0; i < 20'000; ++i) drawn.push_back({"", 0x1000 + i % 0x3000, 1});
+  drawn.push_back({std::string(2'000'000, 'x'), 0x1000, 1});
+  Bytes file = DrawnElf(drawn).bytes();
+  const elf::Section symbol_table = *elf::at<elf::Section>(file, 64 + 2 * 56 + 3 * 64);
+  const std::uint32_t endless = 20'001;  // after the first zero and those of the others
+  for (std::uint64_t row = 1; row < symbol_table.bytes / 24; ++row) {
+    std::memcpy(file.data() + symbol_table.offset + row * 24, &endless, sizeof endless);
+  }
+  const std::string name = names_at(file, {0x1500}).at(0);
+  CHECK(name == std::string(4093, 'x') + "...");
+}
+
 TEST_CASE("no cut and no flipped byte of a file does harm") {
   const Bytes whole = DrawnElf(kTwo).bytes();
   const std::vector<std::uint64_t> offsets = {0, 0x1000, 0x2050, ~std::uint64_t{0}};

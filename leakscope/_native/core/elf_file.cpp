@@ -35,13 +35,13 @@ std::uint64_t section_count(Bytes file, const Header& header) noexcept {
 
 }  // namespace
 
-std::string_view string_at(Bytes table, std::uint64_t offset) noexcept {
+std::string_view string_at(Bytes table, std::uint64_t offset, std::size_t most) noexcept {
   if (offset >= table.size()) return {};
   const char* begin = reinterpret_cast<const char*>(table.data()) + offset;
   const std::size_t left = table.size() - static_cast<std::size_t>(offset);
-  const void* end = std::memchr(begin, '\0', left);
-  if (end == nullptr) return {};
-  return {begin, static_cast<std::size_t>(static_cast<const char*>(end) - begin)};
+  const void* end = std::memchr(begin, '\0', std::min(left, most));
+  if (end != nullptr) return {begin, static_cast<std::size_t>(static_cast<const char*>(end) - begin)};
+  return left > most ? std::string_view(begin, most) : std::string_view();
 }
 
 Tables tables(Bytes file) {

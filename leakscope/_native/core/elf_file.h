@@ -73,8 +73,9 @@ template <class T>
   return value;
 }
 
-// The zero-terminated string at `offset` of a string table; empty if it is not all there.
-[[nodiscard]] std::string_view string_at(Bytes table, std::uint64_t offset) noexcept;
+// The zero-terminated string at `offset` of a string table, cut after `most` characters so that a table without
+// zeros costs no search of all of it; empty if it is not all there.
+[[nodiscard]] std::string_view string_at(Bytes table, std::uint64_t offset, std::size_t most) noexcept;
 
 // Both empty unless `file` is a 64-bit little-endian ELF executable or shared object with whole tables.
 struct Tables {

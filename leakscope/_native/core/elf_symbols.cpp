@@ -50,12 +50,14 @@ struct Function {
   std::uint32_t standing;    // the higher, the better a name among those of the same address
 };
 
+constexpr std::size_t kUnderscoresMost = 3;
+
 // Aliases share an address: malloc, __libc_malloc, __malloc. Best is the name others can link to, without underscores.
-std::uint32_t standing_of(const elf::Symbol& symbol, std::string_view name) noexcept {
+std::uint32_t standing_of(const elf::Symbol& symbol, std::string_view beginning) noexcept {
   const unsigned binding = symbol.info >> 4;  // 0 local, 1 global, 2 weak
   const std::uint32_t visible = binding == 1 ? 2 : binding == 2 ? 1 : 0;
-  const std::size_t underscores = std::min(name.find_first_not_of('_'), std::size_t{3});
-  return visible * 4 + 3 - static_cast<std::uint32_t>(underscores);
+  const std::size_t underscores = std::min(beginning.find_first_not_of('_'), kUnderscoresMost);
+  return visible * 4 + static_cast<std::uint32_t>(kUnderscoresMost - underscores);
 }
 
 std::uint64_t saturated_sum(std::uint64_t a, std::uint64_t b) noexcept {
@@ -93,13 +95,14 @@ class FunctionTable {
     // Functions seldom lie inside each other; the bound keeps a file where all do from costing a scan each.
     for (int steps = 0; after != functions_.begin() && steps < kNestedMost; ++steps) {
       --after;
-      if (address < after->end) return demangled(elf::string_at(strings_, after->name));
+      if (address < after->end) return demangled(elf::string_at(strings_, after->name, kNameMost));
     }
     return {};
   }
 
  private:
   static constexpr int kNestedMost = 64;
+  static constexpr std::size_t kNameMost = 65536;
   static constexpr std::uint64_t kPage = 4096;
 
   // What dladdr() reports is the page of the first segment to be loaded; zero for all but fixed executables.
@@ -129,11 +132,11 @@ class FunctionTable {
     const unsigned kind = symbol.info & 0xFU;
     if (kind != elf::kSymbolFunction && kind != elf::kSymbolIndirectFunction) return;
     if (symbol.section == 0) return;  // defined elsewhere
-    const std::string_view name = elf::string_at(strings_, symbol.name);
-    if (name.empty()) return;
+    const std::string_view beginning = elf::string_at(strings_, symbol.name, kUnderscoresMost + 1);
+    if (beginning.empty()) return;
     const std::uint64_t end = symbol.bytes == 0 ? 0 : saturated_sum(symbol.value, symbol.bytes);
     functions_.push_back(
-        {symbol.value, end, section_end(sections, symbol), symbol.name, standing_of(symbol, name)});
+        {symbol.value, end, section_end(sections, symbol), symbol.name, standing_of(symbol, beginning)});
   }
 
   void close_open_ends() noexcept {
