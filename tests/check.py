@@ -1,8 +1,8 @@
 """The one command before every push: format, lint, types, C++ tests, Python tests.
 
 It knows how each tool is called and in which order; what the tools demand is written in pyproject.toml, .clang-format
-and tests/native.  It goes on after a failure, ends with pytest, and writes nothing outside the virtual environment
-that it runs in (builds and caches lie there too).
+and tests/native.  It goes on after a failure, ends with pytest, and writes nothing but __pycache__ outside the virtual environment
+that it runs in: builds and caches lie there too.
 """
 
 from __future__ import annotations
@@ -83,19 +83,13 @@ def cpp_tests(cache: Path, fast: bool) -> bool:
 
 
 def python_tests(options: argparse.Namespace, cache: Path) -> bool:
-    # The script, not `python -m pytest`: that would put the checkout before the installed package.
+    # The script, not `python -m pytest`, which would put the checkout before the installed package.  And not through
+    # our own interpreter: as `leakscope` was installed with `pytest`, both scripts then name theirs alike.
     pytest = tool("pytest")
     if not pytest:
         say(f"pytest is missing: {REINSTALL}")
         return False
-    command = [
-        sys.executable,
-        "-X",
-        f"pycache_prefix={cache / 'pycache'}",
-        pytest,
-        "-o",
-        f"cache_dir={cache / 'pytest'}",
-    ]
+    command = [pytest, "-o", f"cache_dir={cache / 'pytest'}"]
     if options.fast:
         command += ["-m", "not slow"]
     environment = {"UPDATE_GOLDENS": "1"} if options.update else {}
