@@ -1,8 +1,8 @@
 """The one command before every push: format, lint, types, C++ tests, Python tests.
 
 It knows how each tool is called and in which order; what the tools demand is written in pyproject.toml, .clang-format
-and tests/native.  It goes on after a failure, ends with pytest, and writes nothing but __pycache__ outside the virtual environment
-that it runs in: builds and caches lie there too.
+and tests/native.  It goes on after a failure and ends with pytest.  Builds and caches
+lie in the virtual environment that it runs in; outside, nothing is written but Python's own __pycache__.
 """
 
 from __future__ import annotations
