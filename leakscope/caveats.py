@@ -7,10 +7,8 @@ to say anything when there is nothing to say.
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import TYPE_CHECKING
 
-from leakscope.analysis.sampling import row_variances
 from leakscope.units import format_bytes, format_count, format_share
 
 if TYPE_CHECKING:
@@ -24,6 +22,8 @@ _MUCH_UNKNOWN = 0.1
 _MUCH_LOST = 0.001
 """Part of all frees from which on unknown ones are."""
 _MUCH_UNBACKED = 0.05
+_MUCH_FREED = 0.75
+"""Part of the live memory that is left when so much was freed at the end that it must be told."""
 
 
 def caveats(facts: Facts) -> tuple[str, ...]:
@@ -36,8 +36,8 @@ def caveats(facts: Facts) -> tuple[str, ...]:
     """
     last = facts.last
     return (
-        *_comparison(facts), *_losses(last.health, last), *_unattributed(facts), *_imprecision(facts),
-        *_shortened(last.health, last.meta.max_frames),
+        *_comparison(facts), *_losses(last.health, last), *_taken_down(facts), *_unattributed(facts),
+        *_imprecision(facts), *_shortened(last.health, last.meta.max_frames),
     )  # fmt: skip
 
 
@@ -88,13 +88,23 @@ def _unattributed(facts: Facts) -> Iterator[str]:
         )
 
 
+def _taken_down(facts: Facts) -> Iterator[str]:
+    end = facts.last.meta.elapsed_s
+    if facts.end_s < end and facts.live_bytes < _MUCH_FREED * facts.live_at_end_s:
+        then, now = format_bytes(facts.live_at_end_s), format_bytes(facts.live_bytes)
+        yield (
+            f"the last dump was taken when the program had begun to free what it held: {now} are live in it, "
+            f"not {then} as before; growth is judged until second {facts.end_s:.1f}"
+        )
+
+
 def _imprecision(facts: Facts) -> Iterator[str]:
     meta = facts.last.meta
     if meta.sampled and facts.live_bytes > 0:
-        error = sqrt(float(row_variances(facts.last.allocations).sum()))
+        error = format_share(facts.live_error / facts.live_bytes)
         yield (
             f"sampled every {format_bytes(meta.interval_bytes)} on average: "
-            f"live memory is known to within ±{format_share(error / facts.live_bytes)}, single lines less well"
+            f"live memory is known to within ±{error}, single lines less well"
         )
 
 

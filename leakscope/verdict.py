@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.analysis.facts import Facts
 from leakscope.analysis.ranking import top_tables
+from leakscope.analysis.series import LEAST_POINTS
 from leakscope.caveats import caveats
 from leakscope.model.finding import Finding, Verdict
 from leakscope.model.report import SEGMENT_NAMES, OwnCost, Report, ResidentBar, Segment, Source, Sparkline, Totals
@@ -128,24 +129,24 @@ def _sum_up(facts: Facts, findings: Sequence[Finding]) -> str:
 
 def _too_short(facts: Facts, trend: Trend) -> str:
     elapsed = facts.last.meta.elapsed_s
-    samples = f"{trend.points} sample{'' if trend.points == 1 else 's'}"
+    samples = f"{trend.points} sample{'' if trend.points == 1 else 's'} in {format_duration(elapsed)}"
+    if trend.points >= LEAST_POINTS:
+        return f"Too few samples to tell growth from a start: {samples}, with gaps."
     longer = format_duration(max(1.0, 10 * elapsed / max(trend.points, 1)))
-    return (
-        f"Too short to tell growth from a start: {samples} in {format_duration(elapsed)}; "
-        f"give it work for {longer} or more."
-    )
+    return f"Too short to tell growth from a start: {samples}; give it work for {longer} or more."
 
 
 def _stable(facts: Facts, trend: Trend) -> str:
-    held, end = format_bytes(facts.live_bytes), facts.last.meta.elapsed_s
-    since = facts.level_since("live_bytes")
+    held, end = format_bytes(facts.live_at_end_s), facts.end_s
+    since = facts.level_since()
+    span = format_duration(end - since)
     if since <= _LEVEL_BY * end:
-        return f"Nothing keeps growing: live memory is level at {held} since second {since:.0f} of {end:.0f}."
+        return f"Nothing keeps growing: live memory is level at {held} over the last {span}."
     if trend.shape == "slowing":
         return f"Nothing keeps growing: live memory rose to {held}, but ever more slowly, as when a cache fills."
     if trend.shape == "falling":
         return f"Nothing keeps growing: live memory fell to {held}."
-    return f"Nothing keeps growing: live memory goes up and down, and is {held} now."
+    return f"Nothing keeps growing: live memory goes up and down, and was {held} at the end."
 
 
 def _source(dump: Dump) -> Source:
@@ -181,7 +182,8 @@ def _sparklines(facts: Facts) -> Iterable[Sparkline]:
 
 def _own_cost(dump: Dump) -> OwnCost:
     process = dump.meta.process
-    share = process.ledger_bytes / process.rss_bytes if process.rss_bytes else None
+    in_the_program = min(process.ledger_bytes, process.rss_shmem_bytes)
+    share = in_the_program / process.rss_bytes if process.rss_bytes else None
     return OwnCost(process.ledger_bytes, share, dump.meta.interval_bytes)
 
 

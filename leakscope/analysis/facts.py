@@ -8,6 +8,7 @@ is the one that is judged, and the first one is what it is compared with.
 from __future__ import annotations
 
 from functools import cached_property
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,8 @@ from leakscope.analysis.groups import WARM_UP, Groups
 from leakscope.analysis.growing import Grown, find_growth
 from leakscope.analysis.places import NOWHERE, find_places
 from leakscope.analysis.residence import Residence, where_memory_went
-from leakscope.analysis.series import Trend, level_since, trend
+from leakscope.analysis.sampling import row_variances
+from leakscope.analysis.series import SURE, Trend, level_since, trend
 from leakscope.analysis.sites import Sites, find_sites
 from leakscope.analysis.sources import is_command, program_roots
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from leakscope.analysis.places import Places
-    from leakscope.model.allocations import Frame
+    from leakscope.model.allocations import AllocationTable, Frame
     from leakscope.model.columns import F8, I8
     from leakscope.model.dump import Dump
 
@@ -33,6 +35,12 @@ LEAST_GROWTH_BYTES = 64 * 1024
 """Growth below this is not worth a sentence: interpreters gain as much by themselves."""
 LEAST_GROWTH_SHARE = 0.001
 """Nor is growth below this part of all live bytes."""
+_LEVEL = 0.02
+"""Part of its highest value by which a total may change and still be level."""
+_LAST_REASONS = ("exit", "death")
+_LONGEST_END_S, _LONGEST_END_SHARE = 0.5, 0.1
+"""How long the end of a program may take: whichever is longer, seconds or part of the run."""
+_STILL_FULL = 0.95
 _IDLE_SHARE = 0.02
 _LEAST_CPU_S = 0.05
 
@@ -80,7 +88,7 @@ class Facts:
     @cached_property
     def by_site(self) -> Groups:
         """Stacks grouped by site."""
-        return Groups(self.run, self.sites.by_stack, len(self.sites))
+        return Groups(self.run, self.sites.by_stack, len(self.sites), self.end_s)
 
     @cached_property
     def function_of_site(self) -> I8:
@@ -94,12 +102,24 @@ class Facts:
     def by_function(self) -> Groups:
         """Stacks grouped by the function their place is in."""
         count = int(self.function_of_site.max()) + 1
-        return Groups(self.run, self.function_of_site[self.sites.by_stack], count)
+        return Groups(self.run, self.function_of_site[self.sites.by_stack], count, self.end_s)
 
     @cached_property
     def live_bytes(self) -> float:
         """Bytes alive in the last dump."""
         return float(self.last.allocations.weight.sum())
+
+    @cached_property
+    def live_error(self) -> float:
+        """Standard error of `live_bytes`, from sampling."""
+        return sqrt(float(row_variances(self.last.allocations).sum()))
+
+    @property
+    def live_at_end_s(self) -> float:
+        """Bytes alive at ``end_s``."""
+        series = self.last.series
+        known = np.flatnonzero(np.isfinite(series.live_bytes) & (series.time_s <= self.end_s))
+        return float(series.live_bytes[known[-1]]) if len(known) else self.live_bytes
 
     @property
     def least_growth(self) -> float:
@@ -112,10 +132,25 @@ class Facts:
         return where_memory_went(self.last)
 
     @cached_property
+    def end_s(self) -> float:
+        """
+        Until when to look: the last dump, or the last moment before the program began to take down what it had built.
+
+        It did if at the end of a run live memory is below what it was shortly before; a tooth of a sawtooth that ends
+        there is taken for that as well, which does no harm to its low-water marks.
+        """
+        end, series = self.last.meta.elapsed_s, self.last.series
+        known = np.isfinite(series.live_bytes) & (series.time_s >= end - max(_LONGEST_END_S, _LONGEST_END_SHARE * end))
+        times, live = series.time_s[known], series.live_bytes[known]
+        if self.last.meta.reason not in _LAST_REASONS or len(live) < 2 or live[-1] >= _STILL_FULL * live.max():
+            return end
+        return float(times[np.flatnonzero(live >= _STILL_FULL * live.max())[-1]])
+
+    @cached_property
     def window(self) -> tuple[float, float]:
         """The time over which the process as a whole is judged."""
-        end = self.last.meta.elapsed_s
-        return (self.run[0].meta.elapsed_s if len(self.run) > 1 else WARM_UP * end), end
+        start = self.run[0].meta.elapsed_s if len(self.run) > 1 else WARM_UP * self.end_s
+        return min(start, self.end_s), self.end_s
 
     def total_trend(self, name: str) -> Trend:
         """
@@ -131,20 +166,19 @@ class Facts:
         value: F8 = getattr(series, name)
         return trend(series.time_s, value, start, end, least=self.least_growth)
 
-    def level_since(self, name: str) -> float:
-        """When a total of the process levelled off, within two percent; NaN if unknown."""
+    def level_since(self) -> float:
+        """When live memory levelled off, within two percent and sampling error; NaN if unknown."""
         series = self.last.series
-        value: F8 = getattr(series, name)
-        finite = value[np.isfinite(value)]
-        if len(finite) == 0:
-            return float("nan")
-        return level_since(series.time_s, value, 0.02 * float(finite.max()))
+        known = np.isfinite(series.live_bytes) & (series.time_s <= self.end_s)
+        value = series.live_bytes[known]
+        tolerance = max(_LEVEL * float(value.max(initial=0.0)), 2 * SURE * self.live_error)
+        return level_since(series.time_s[known], value, tolerance)
 
     @cached_property
     def idle_from_s(self) -> float:
         """When the program ran out of work, by its processor time; infinite if it never did or nobody knows."""
         series = self.last.series
-        known = np.isfinite(series.cpu_s)
+        known = np.isfinite(series.cpu_s) & (series.time_s <= self.end_s)
         times, cpu = series.time_s[known], series.cpu_s[known]
         if len(cpu) < 2 or cpu[-1] - cpu[0] < _LEAST_CPU_S:
             return float("inf")
@@ -155,6 +189,23 @@ class Facts:
     def growth(self) -> tuple[Grown, ...]:
         """Functions whose memory grows or may grow, by gain, biggest first."""
         return find_growth(self.by_site, self.by_function, self.function_of_site, self.least_growth, self.idle_from_s)
+
+    def heaviest_stack(self, live: AllocationTable, rows: I8, sites: Sequence[int]) -> int:
+        """
+        The stack with most of some rows; without rows, the one of these sites that has allocated most so far.
+
+        Parameters
+        ----------
+        live : AllocationTable
+            Of any dump of the run.
+        rows : ndarray of int64
+        sites : sequence of int
+        """
+        if len(rows):
+            stacks, row = np.unique(live.stack[rows], return_inverse=True)
+            return int(stacks[np.argmax(np.bincount(row.reshape(-1), weights=live.weight[rows]))])
+        members = np.flatnonzero(np.isin(self.sites.by_stack, sites))
+        return int(members[np.argmax(self.last.stacks.alloc_bytes[members])])
 
     def frame(self, row: int) -> Frame | None:
         """A frame of the last dump; None for `NOWHERE`."""

@@ -3,6 +3,10 @@ Groups of stacks of one run: what they held over time, what they hold, and who s
 
 It knows one way of grouping and everything measured about each group; it refuses to know what the groups are called
 and whether one of them is to blame.
+
+When a program comes to its end it takes down what it built, and the last dump is too late for who lived there.  So
+groups are looked at until ``end_s``, the last moment before the end began.  Of a group that was taken down since, the
+birth times are gone with the blocks; what is left are the age classes of the samples.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.history import History, group_history
+from leakscope.analysis.history import History, ages_at, group_history
 from leakscope.analysis.sampling import excess_weight, row_variances
 from leakscope.analysis.series import QUARTERS, Trend, trend
 from leakscope.analysis.sites import Tally, births, tally
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 WARM_UP = 0.1
 """Part of a group's life that is not looked at: what starts must first fill."""
+_STILL_THERE = 0.75
+"""A group counts as taken down if less than this part of it is left in the last dump."""
 
 
 class Groups:
@@ -40,13 +46,16 @@ class Groups:
         Group of each stack.
     count : int
         How many groups.
+    end_s : float, optional
+        Until when to look; by default until the last dump.
     """
 
-    def __init__(self, run: Sequence[Dump], by_stack: I8, count: int) -> None:
+    def __init__(self, run: Sequence[Dump], by_stack: I8, count: int, end_s: float | None = None) -> None:
         self.run = tuple(run)
         self.last = self.run[-1]
         self.by_stack = by_stack
         self.count = count
+        self.end_s = self.last.meta.elapsed_s if end_s is None else min(end_s, self.last.meta.elapsed_s)
 
     @cached_property
     def by_row(self) -> I8:
@@ -60,8 +69,13 @@ class Groups:
 
     @cached_property
     def history(self) -> History:
-        """What each group held over the run."""
+        """What each group held over the run, the end included."""
         return group_history(self.run, self.by_stack, self.count)
+
+    @property
+    def start_s(self) -> float:
+        """When there was something to judge: the first dump of several, else the beginning."""
+        return self.run[0].meta.elapsed_s if len(self.run) > 1 else 0.0
 
     def rows(self, group: int) -> I8:
         """Live rows of a group in the last dump."""
@@ -72,14 +86,29 @@ class Groups:
         """Stacks of a group."""
         return np.flatnonzero(self.by_stack == group)
 
-    def heaviest_stack(self, group: int) -> int:
-        """The stack of a group that holds most."""
-        rows = self.rows(group)
-        if len(rows) == 0:
-            return int(self.stacks(group)[0])
-        live = self.last.allocations
-        stacks, row = np.unique(live.stack[rows], return_inverse=True)
-        return int(stacks[np.argmax(np.bincount(row.reshape(-1), weights=live.weight[rows]))])
+    @cached_property
+    def held_at_end(self) -> F8:
+        """Bytes of each group at the end of the window; zero if nothing is known."""
+        return self._last_known(self.history.bytes)
+
+    @cached_property
+    def blocks_at_end(self) -> F8:
+        """Blocks of each group at the end of the window; zero if nothing is known."""
+        return self._last_known(self.history.blocks)
+
+    def _last_known(self, values: F8) -> F8:
+        held = np.zeros(self.count)
+        for row in values[self.history.time_s <= self.end_s]:
+            held = np.where(np.isfinite(row), row, held)
+        return held
+
+    def held(self, group: int) -> tuple[float, float]:
+        """Bytes and blocks at the end of the window."""
+        return float(self.held_at_end[group]), float(self.blocks_at_end[group])
+
+    def taken_down(self, group: int) -> bool:
+        """Whether most of what a group held at the end of the window was freed before the last dump."""
+        return float(self.tally.bytes[group]) < _STILL_THERE * self.held(group)[0]
 
     def window(self, group: int) -> tuple[float, float]:
         """
@@ -87,16 +116,15 @@ class Groups:
 
         From the first dump of several, else from the beginning, but not before the group's own warm-up is over.
         """
-        end = self.last.meta.elapsed_s
-        start = self.run[0].meta.elapsed_s if len(self.run) > 1 else 0.0
+        start = self.start_s
         seen = float(self.history.first_seen_s[group])
         if len(self.run) == 1 or seen > start:
-            start = max(start, seen + WARM_UP * (end - seen))
-        return start, end
+            start = max(start, seen + WARM_UP * (self.end_s - seen))
+        return min(start, self.end_s), self.end_s
 
     def values(self, group: int) -> tuple[F8, F8]:
-        """Times at which something is known about a group, and its bytes then."""
-        known = np.isfinite(self.history.bytes[:, group])
+        """Times up to the end of the window at which something is known about a group, and its bytes then."""
+        known = np.isfinite(self.history.bytes[:, group]) & (self.history.time_s <= self.end_s)
         return self.history.time_s[known], self.history.bytes[known, group]
 
     def trend(self, group: int, least: float) -> Trend:
@@ -118,6 +146,10 @@ class Groups:
         start, end = self.window(group)
         return births(self.last.allocations, self.rows(group), start, end, QUARTERS)
 
+    def ages(self, group: int) -> F8:
+        """Bytes at the end of the window by the age classes of the samples."""
+        return ages_at(self.last, self.stacks(group), self.end_s)
+
     def gain_error(self, group: int) -> float:
         """
         Standard error of what a group gained in its window.
@@ -126,16 +158,17 @@ class Groups:
         known; who died held what the born hold beyond the gain, in blocks of the usual size.
         """
         start, end = self.window(group)
-        live, rows = self.last.allocations, self.rows(group)
+        live, rows, meta = self.last.allocations, self.rows(group), self.last.meta
         born = rows[live.born_s[rows] >= start]
         times, values = self.values(group)
         inside = values[(times >= start) & (times <= end)]
         gain = float(inside[-1] - inside[0]) if len(inside) else 0.0
+        held, blocks = self.held(group)
+        excess = excess_weight(held / blocks if blocks > 0 else 0.0, meta.interval_bytes, meta.exact_bytes)
+        if self.taken_down(group):
+            return sqrt(max(gain, 0.0) * excess)
         died = max(float(live.weight[born].sum()) - gain, 0.0)
-        meta, blocks = self.last.meta, float(self.tally.blocks[group])
-        usual = float(self.tally.bytes[group]) / blocks if blocks > 0 else 0.0
-        variance = float(self._row_variances[born].sum())
-        return sqrt(variance + died * excess_weight(usual, meta.interval_bytes, meta.exact_bytes))
+        return sqrt(float(self._row_variances[born].sum()) + died * excess)
 
     @cached_property
     def _row_variances(self) -> F8:

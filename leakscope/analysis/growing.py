@@ -8,13 +8,7 @@ Two witnesses who cannot talk to each other are asked.  The *series* says how mu
 the low-water marks, see `series`.  The *survivors* say when those were born that are alive at the end: whatever is
 freed again, however it looked over time, leaves only young survivors.
 
-kept
-    The series rises and there are survivors from every quarter of the window: memory comes and stays.
-enlarged
-    The series rises, the blocks do not become more but bigger: one buffer, list or dictionary that is moved whenever
-    it is enlarged, and so is always young.
-backlog
-    The series rises, old blocks go and more new ones come: a queue that is filled faster than it is emptied.
+How it grows, kept, enlarged or as a backlog, is found in `survival`.
 
 Confidence
 ----------
@@ -24,7 +18,8 @@ It answers: *will this go on at half the pace or more for another window as long
 * reality: the chance that the gain is no accident of sampling or noise (normal distribution of gain over error);
 * kind: 1 if kept, 0.9 if enlarged, 0.8 for a backlog, which other load may empty;
 * earliness: a window of less than a quarter of the run counts for less in proportion, for what began late may be a
-  phase of the program;
+  phase of the program, and one of less than a second likewise, down to 0.6, for it may be the start of anything;
+* 0.8 if nobody can say who survived, because all was freed at the end and no age class fits into the window;
 * with fewer than eight samples, ``1 - 1 / n!``: a series without trend rises every time by accident that often;
 * 0.9, for bounds not reached yet.
 
@@ -34,21 +29,22 @@ Below one half growth is not claimed.  ``tests/analysis/test_confidence.py`` hol
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import erf, exp, factorial, isfinite, sqrt
+from math import erf, factorial, isfinite, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from leakscope.analysis import series
-from leakscope.analysis.series import LEAST_POINTS, NOT_SLOWING, QUARTERS, SURE, Trend, theil_sen
+from leakscope.analysis.series import LEAST_POINTS, NOT_SLOWING, QUARTERS, SURE, Trend
+from leakscope.analysis.survival import have_stayed, kind_of_growth, of_all_ages
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from leakscope.analysis.groups import Groups
+    from leakscope.analysis.survival import Kind
     from leakscope.model.columns import F8, I8
 
-Kind: TypeAlias = 'Literal["kept", "enlarged", "backlog"]'
 Doubt: TypeAlias = 'Literal["", "short", "thin", "late", "idle", "unsteady"]'
 
 HALF_PACE = sqrt(0.5)
@@ -59,11 +55,9 @@ _KIND_FACTOR: dict[str, float] = {"kept": 1.0, "enlarged": 0.9, "backlog": 0.8}
 _EARLY_SHARE = 0.25
 _TOO_LATE_SHARE = 0.1
 _LEAST_RATIO_ERROR = 0.05
-_QUARTER_SHARE = 0.25
-"""A quarter of the window has survivors if it has this part of an even share."""
-_CHANCE = 0.05
-_FEWER = 1.25
-_BACKLOG_NOISE = 4.0
+_BRIEF_S, _BRIEF_FACTOR = 1.0, 0.6
+_UNWITNESSED = 0.8
+_LEAST_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +113,8 @@ def judge_group(groups: Groups, group: int, least: float, idle_from_s: float = f
     if trend.shape in ("level", "falling", "slowing"):
         return _judge_still(groups, group, least, trend, idle_from_s)
     gain, error = trend.gain, groups.gain_error(group)
-    survivors, rows = groups.survivors(group)
-    kind = _kind(groups, group, trend, gain, survivors, rows)
+    survivors = groups.survivors(group)[0]
+    kind = kind_of_growth(groups, group, trend, gain)
     confidence = _confidence(groups, group, trend, gain, error, kind)
     late = trend.length_s < _TOO_LATE_SHARE * _span(groups)
     steady = trend.shape == "rising" and confidence >= LEAST_CONFIDENCE * CEILING and kind != ""
@@ -141,7 +135,7 @@ class Grown:
     ----------
     judgement : Judgement
     sites : tuple of int
-        Sites in the function that do, by survivors, biggest first.
+        Sites in the function that do, by what they gained, biggest first.
     """
 
     judgement: Judgement
@@ -177,69 +171,29 @@ def find_growth(
         growing = [int(site) for site, part in parts if part.growing]
         if whole.growing or not growing:
             if whole.growing or whole.doubt:
-                found.append(Grown(whole, _by_survivors(by_site, [int(site) for site in sites])))
+                found.append(Grown(whole, _by_weight(by_site, [int(site) for site in sites])))
             continue
         best = max((part for _, part in parts if part.growing), key=lambda part: part.gain_bytes)
         gain = sum(part.gain_bytes for _, part in parts if part.growing)
-        found.append(Grown(replace(best, gain_bytes=gain), _by_survivors(by_site, growing)))
+        found.append(Grown(replace(best, gain_bytes=gain), _by_weight(by_site, growing)))
     return tuple(sorted(found, key=lambda grown: (not grown.judgement.growing, -grown.judgement.gain_bytes)))
 
 
 def _candidates(groups: Groups, least: float) -> list[int]:
-    """Groups that hold enough more than they once did to be worth a look."""
-    history = groups.history
-    lowest = np.where(np.isfinite(history.bytes), history.bytes, np.inf).min(axis=0, initial=np.inf)
-    return [int(group) for group in np.flatnonzero(history.bytes[-1] - np.minimum(lowest, np.inf) >= least)]
+    """Groups that hold enough more at the end of the window than they once did to be worth a look."""
+    known = groups.history.bytes[groups.history.time_s <= groups.end_s]
+    if len(known) == 0:
+        return []
+    lowest = np.where(np.isfinite(known), known, np.inf).min(axis=0)
+    return [int(group) for group in np.flatnonzero(groups.held_at_end - lowest >= least)]
 
 
-def _by_survivors(groups: Groups, members: list[int]) -> tuple[int, ...]:
-    survivors = {group: float(groups.survivors(group)[0].sum()) for group in members}
-    return tuple(sorted(members, key=lambda group: -survivors[group]))
-
-
-def of_all_ages(survivors: F8, rows: I8, gain: float) -> bool:
-    """
-    Whether survivors come from every quarter of the window.
-
-    Parameters
-    ----------
-    survivors : ndarray of float64, shape (4,)
-        Bytes alive by quarter of birth.
-    rows : ndarray of int64, shape (4,)
-        Recorded rows behind them.
-    gain : float
-        Bytes gained over the window.
-
-    Notes
-    -----
-    A quarter without survivors is forgiven if an even share of the gain would have been so few rows that none of them
-    being recorded is no surprise (5 %).
-    """
-    if rows.sum() == 0 or gain <= 0:
-        return False
-    share = gain / QUARTERS
-    surprise = exp(-share / (survivors.sum() / rows.sum())) < _CHANCE
-    return bool(((survivors >= _QUARTER_SHARE * share) | ~np.bool_(surprise)).all())
-
-
-def _kind(groups: Groups, group: int, trend: Trend, gain: float, survivors: F8, rows: I8) -> Kind | Literal[""]:
-    if of_all_ages(survivors, rows, gain):
-        return "kept"
-    if _is_enlarged(groups, group, trend):
-        return "enlarged"
-    steps = np.diff(trend.minima)
-    clear = trend.rate_low > 0 and steps.min() > 0 and trend.step > _BACKLOG_NOISE * trend.noise
-    return "backlog" if clear else ""
-
-
-def _is_enlarged(groups: Groups, group: int, trend: Trend) -> bool:
-    times = groups.history.time_s
-    inside = (times >= trend.start_s) & np.isfinite(groups.history.bytes[:, group])
-    held, blocks = groups.history.bytes[inside, group], groups.history.blocks[inside, group]
-    if len(held) < 2 or blocks[0] <= 0:
-        return False
-    # The low-water mark of the blocks, so that a buffer that is being copied does not count twice.
-    return bool(blocks[len(blocks) // 2 :].min() <= _FEWER * blocks[0] + 0.5 and held[-1] >= _FEWER * held[0])
+def _by_weight(groups: Groups, members: list[int]) -> tuple[int, ...]:
+    weight = {
+        group: groups.held(group)[0] if groups.taken_down(group) else float(groups.survivors(group)[0].sum())
+        for group in members
+    }
+    return tuple(sorted(members, key=lambda group: -weight[group]))
 
 
 def _confidence(groups: Groups, group: int, trend: Trend, gain: float, error: float, kind: Kind | Literal[""]) -> float:
@@ -249,13 +203,14 @@ def _confidence(groups: Groups, group: int, trend: Trend, gain: float, error: fl
     doubtful = sqrt(error**2 + 2 * trend.noise**2)
     real = _normal(gain / doubtful) if doubtful > 0 else 1.0
     early = min(1.0, trend.length_s / (_EARLY_SHARE * max(_span(groups), 1e-9)))
-    return CEILING * steady * real * _KIND_FACTOR[kind] * early
+    brief = min(1.0, _BRIEF_FACTOR + (1 - _BRIEF_FACTOR) * trend.length_s / _BRIEF_S)
+    witnessed = _UNWITNESSED if kind == "kept" and have_stayed(groups, group, trend, gain) is None else 1.0
+    return CEILING * steady * real * _KIND_FACTOR[kind] * early * brief * witnessed
 
 
 def _span(groups: Groups) -> float:
     """Length of what could be judged: from the first dump of several, else from the beginning."""
-    start = groups.run[0].meta.elapsed_s if len(groups.run) > 1 else 0.0
-    return groups.last.meta.elapsed_s - start
+    return groups.end_s - groups.start_s
 
 
 def _judge_still(groups: Groups, group: int, least: float, trend: Trend, idle_from_s: float) -> Judgement:
@@ -282,30 +237,41 @@ def _judge_still(groups: Groups, group: int, least: float, trend: Trend, idle_fr
     return still
 
 
-def _judge_few(groups: Groups, group: int, least: float, trend: Trend) -> Judgement:
-    """Fewer than eight samples: do the dumps agree, and do the survivors?"""
+def _judge_few(groups: Groups, group: int, least: float, window: Trend) -> Judgement:
+    """Few samples, or with long gaps: do they agree, and do the survivors?"""
     times, values = groups.values(group)
-    inside = (times >= trend.start_s) & (times <= trend.end_s)
-    times, values = times[inside], values[inside]
-    survivors, rows = groups.survivors(group)
+    inside = (times >= window.start_s) & (times <= window.end_s)
+    times, values = series.block_minima(times[inside], values[inside], window.start_s, window.end_s, LEAST_POINTS)
     gain, error = (float(values[-1] - values[0]), groups.gain_error(group)) if len(values) else (0.0, 0.0)
-    if gain < max(least, SURE * error) or not of_all_ages(survivors, rows, gain):
-        return Judgement(False, "", "", 0.0, trend)
-    seen = Trend("short", trend.start_s, trend.end_s, len(values), rate=gain / trend.length_s, step=gain)
-    steps = np.diff(values) / np.diff(times)
-    ages = tuple(survivors.tolist())
-    agree = len(values) > 2 and bool((steps > 0).all()) and steps[-1] >= NOT_SLOWING * steps[0]
-    if not agree or len(groups.run) < 2:
-        needed = trend.length_s * LEAST_POINTS / max(len(values), 1)
-        return Judgement(False, "short", "kept", 0.0, seen, gain, error, ages, longer_s=needed)
-    rate, low, high = theil_sen(times, values)
-    ratio = float(steps[-1] / steps[0])
-    seen = Trend("rising", trend.start_s, trend.end_s, len(values), step=gain, rate=rate, rate_low=low, rate_high=high,
-                 noise=0.0, late_over_early=ratio, late_over_early_error=error / max(abs(gain), 1.0))  # fmt: skip
-    confidence = _confidence(groups, group, seen, gain, error, "kept") * (1 - 1 / factorial(len(values)))
+    nothing = Judgement(False, "", "", 0.0, window)
+    if gain < max(least, SURE * error) or not of_all_ages(*groups.survivors(group), gain):
+        return nothing
+    ages = tuple(groups.survivors(group)[0].tolist())
+    seen = _few_trend(times, values, window, error)
+    confidence = 0.0
+    if seen.shape == "rising":
+        confidence = _confidence(groups, group, seen, gain, error, "kept") * (1 - 1 / factorial(len(values)))
     growing = confidence >= LEAST_CONFIDENCE * CEILING
-    return Judgement(growing, "" if growing else "unsteady", "kept", confidence, seen, gain, error, ages,
-                     longer_s=float("nan") if growing else 3 * trend.length_s)  # fmt: skip
+    doubt: Doubt = "" if growing else "unsteady" if seen.shape == "rising" else "short"
+    needed = float("nan") if growing else window.length_s * LEAST_POINTS / max(len(values), 1)
+    return Judgement(growing, doubt, "kept", confidence, seen, gain, error, ages, longer_s=needed)
+
+
+def _few_trend(times: F8, values: F8, window: Trend, error: float) -> Trend:
+    """The trend of few samples: rising if they rise every time and do not slow down."""
+    points, gain = len(values), float(values[-1] - values[0])
+    if points < _LEAST_FEW:
+        return replace(window, points=points, step=gain, rate=gain / window.length_s)
+    rates = np.diff(values) / np.diff(times)
+    rate, low, high = series.theil_sen(times, values)
+    half = len(rates) // 2
+    early, late = float(np.mean(rates[:half])), float(np.mean(rates[-half:]))
+    ratio = late / early if early > 0 else float("nan")
+    rises = bool((rates > 0).all()) and ratio >= NOT_SLOWING
+    return Trend(
+        "rising" if rises else "short", window.start_s, window.end_s, points, step=gain, rate=rate, rate_low=low,
+        rate_high=high, noise=0.0, late_over_early=ratio, late_over_early_error=2 * error / max(gain, 1.0),
+    )  # fmt: skip
 
 
 def _normal(z: float) -> float:

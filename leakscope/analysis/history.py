@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.sites import tally
+from leakscope.model.series import AGE_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +81,31 @@ def group_history(run: Sequence[Dump], group_by_stack: I8, groups: int) -> Histo
         blocks=np.array(rows_blocks).reshape(-1, groups)[keep],
         first_seen_s=np.fmin(first_listed, first_born),
     )
+
+
+def ages_at(dump: Dump, stacks: Column, time_s: float) -> F8:
+    """
+    Bytes of some stacks by age at the last sample up to a time.
+
+    Parameters
+    ----------
+    dump : Dump
+    stacks : ndarray of int
+        Stacks to add up.
+    time_s : float
+
+    Returns
+    -------
+    ndarray of float64, shape (5,)
+        In the classes of ``AGE_EDGES_S``; zero if nothing was listed.
+    """
+    sites, at = dump.series.sites, dump.series.time_s
+    rows = np.flatnonzero(at[sites.sample] <= time_s) if len(sites) else np.empty(0, dtype=np.int64)
+    if len(rows) == 0:
+        return np.zeros(AGE_CLASSES)
+    latest = rows[sites.sample[rows] == sites.sample[rows].max()]
+    total: F8 = sites.age_bytes[latest[np.isin(sites.stack[latest], stacks)]].sum(axis=0)
+    return total
 
 
 def _from_samples(dump: Dump, group_by_stack: I8, groups: int) -> tuple[F8, F8, F8, F8]:

@@ -9,7 +9,7 @@ tooth of a sawtooth that happens to stand is not taken for growth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from posixpath import basename
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from leakscope.analysis.alignment import match_names, match_stacks
 from leakscope.analysis.groups import Groups
 from leakscope.analysis.places import find_places
 from leakscope.analysis.series import QUARTERS
-from leakscope.analysis.sites import NO_PYTHON, Tally, blocks_by_thread, named_groups, tally
+from leakscope.analysis.sites import NO_PYTHON, Tally, blocks_by_thread, named_groups, tally, thread_name
 from leakscope.analysis.sources import is_command, module_name, program_roots, relative_path
 from leakscope.model.report import TableRow
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 NOT_NATIVE = "(Python, no library)"
 _SEPARATOR = "\0"
 _LOOKED_AT = 100
+LEAST_GAIN_BYTES = 4096
 
 
 def top_tables(facts: Facts, by: Grouping, top: int) -> tuple[tuple[TableRow, ...], tuple[TableRow, ...]]:
@@ -57,7 +58,7 @@ def top_tables(facts: Facts, by: Grouping, top: int) -> tuple[tuple[TableRow, ..
     held, gained = table.held.bytes, table.gained[0]
     biggest = [int(group) for group in np.argsort(-held, kind="stable")[:top] if held[group] >= 1]
     by_gain = np.argsort(-np.nan_to_num(gained, nan=-np.inf), kind="stable")[:top]
-    growing = [int(group) for group in by_gain if gained[group] >= 1]
+    growing = [int(group) for group in by_gain if gained[group] >= table.least_gain[group]]
     return tuple(map(table.row, biggest)), tuple(map(table.row, growing))
 
 
@@ -100,15 +101,21 @@ class _Table:
         blocks_then = np.where(row >= 0, then.blocks[np.maximum(row, 0)], 0.0)
         return self.held.bytes - bytes_then, self.held.blocks - blocks_then
 
+    @cached_property
+    def least_gain(self) -> F8:
+        """The gain from which on a group is listed: not a trifle, and not within two standard errors of nothing."""
+        least: F8 = np.maximum(LEAST_GAIN_BYTES, 2 * np.sqrt(self.held.variance))
+        return least
+
     def _low_water_gain(self) -> tuple[F8, F8]:
         gained, gained_blocks = np.full(self.count, np.nan), np.full(self.count, np.nan)
         if self.grouped.by_stack is None:
             return gained, gained_blocks
-        groups = Groups(self.facts.run, self.grouped.by_stack, self.count)
+        groups = Groups(self.facts.run, self.grouped.by_stack, self.count, self.facts.end_s)
         history, (start, end) = groups.history, self.facts.window
         quarter = (end - start) / QUARTERS
         early = (history.time_s >= start) & (history.time_s <= start + quarter)
-        late = history.time_s >= end - quarter
+        late = (history.time_s >= end - quarter) & (history.time_s <= end)
         if not early.any() or not late.any() or len(history.time_s) < QUARTERS:
             return gained, gained_blocks
         gained = history.bytes[late].min(axis=0) - history.bytes[early].min(axis=0)
@@ -160,7 +167,7 @@ class _Table:
 def _group(dump: Dump, by: Grouping, places: Places) -> _Grouped:
     live = dump.allocations
     if by == "thread":
-        by_row, names = named_groups(live.thread, dump.threads.name_of)
+        by_row, names = named_groups(live.thread, partial(thread_name, dump.threads))
         return _Grouped(by_row, None, names)
     if by == "stack":
         by_stack = np.arange(len(dump.stacks), dtype=np.int64)

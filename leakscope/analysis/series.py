@@ -10,12 +10,11 @@ batch or a generation of garbage adds on top of what stays is gone at the minimu
 however high its teeth are, as long as a tooth is shorter than a block.
 
 *Rising.*  All three steps between the four minima go up, the total gain is above ``least`` and above three standard
-errors, and the last step is at least half the first.  Of a series without trend all three steps go up once in 24
-times, and half of those fail the other conditions; hence the size floor, and hence further evidence in the rule.
+errors, and the second half rises at least half as fast as the first.  Of a series without trend all three steps go up
+once in 24 times, and half of those fail the other conditions; hence the size floor, and further evidence in the rule.
 
-*Slowing.*  The gain is there but the last step is less than half the first, by more than its error: a cache that
-fills, a warm-up.  For a
-curve that saturates like ``1 - exp(-t / tau)`` the last step falls below half the first once the window is longer than
+*Slowing.*  The gain is there but the second half rises less than half as fast as the first, by more than its error: a
+cache that fills, a warm-up.  A curve that saturates like ``1 - exp(-t / tau)`` is caught once the window is longer than
 ``1.39 tau``; before that nobody can tell it from a straight line.
 
 *Rate.*  Theil-Sen: the median of the slopes of all pairs, here of up to 32 block minima, so a quarter of them may be
@@ -24,9 +23,9 @@ wild; the interval is Sen's, from Kendall's tau, 95 %.
 *Noise.*  Sampling error comes in as ``error``, the standard error of the gain.  Noise of the series itself is taken
 from second differences of the block minima, which vanish for any smooth curve: ``1.4826 MAD / sqrt(6)``.
 
-*Late over early* is the last step over the first.  Where it can be told apart from one, growth goes on at the square
-of it: over the next window as long as this one a saturating curve gains ``late_over_early ** 2`` times what it gained
-in this one.  A worked number: minima 10, 20, 27, 32 MiB give 5 / 10 = 0.5; a quarter of the pace is to come.
+*Late over early* is the rate of the second half over that of the first.  Growth goes on at the square of it: over the
+next window as long as this one a saturating curve gains ``late_over_early ** 2`` times what it gained in this one.  A
+worked number: half-way rates of 20 and 10 MiB/s give 0.5; a quarter of the pace is to come.
 
 What is lost: samples are not equally spaced (a long run is thinned), and a minimum over few samples is higher than
 over many, which works against finding growth.  A bound not reached yet looks like growth: only time tells.
@@ -55,7 +54,7 @@ FINE_BLOCKS = 32
 SURE = 3.0
 """Standard errors by which a gain must exceed nothing."""
 NOT_SLOWING = 0.5
-"""Smallest last step, in first steps, of a series that is said to keep growing."""
+"""Smallest rate of the second half, in rates of the first, of a series that is said to keep growing."""
 _CONFIDENCE_95 = 1.96
 WIDTH_OF_95 = 2 * _CONFIDENCE_95
 """Width of a 95 % interval in standard errors."""
@@ -85,7 +84,8 @@ class Trend:
     noise : float
         Standard deviation of a block minimum, sampling error not included; NaN if short.
     late_over_early, late_over_early_error : float
-        Last step over first step, and its standard error; NaN if short or if the first step is not up.
+        Rate of the second half over that of the first, and its standard error; NaN if short or if the first half does
+        not rise.
     """
 
     shape: Shape
@@ -140,9 +140,9 @@ def trend(time_s: F8, value: F8, start_s: float, end_s: float, *, error: float =
     fine_at, fine = block_minima(times, values, start_s, end_s, min(FINE_BLOCKS, len(times) // 2))
     noise = noise_of(fine)
     rate, low, high = theil_sen(fine_at, fine)
-    ratio, ratio_error = _late_over_early(steps, noise, error)
+    ratio, ratio_error = late_over_early(fine_at, fine, (start_s + end_s) / 2, noise, error)
     return Trend(
-        shape=_shape(steps, ratio + ratio_error, error, least),
+        shape=_shape(steps, ratio, ratio_error, error, least),
         start_s=start_s, end_s=end_s, points=len(times),
         minima=tuple(float(m) for m in minima), step=float(minima[-1] - minima[0]),
         rate=rate, rate_low=low, rate_high=high, noise=noise,
@@ -248,21 +248,44 @@ def level_since(time_s: F8, value: F8, tolerance: float) -> float:
     return float(times[int(np.argmax(level))])
 
 
-def _late_over_early(steps: F8, noise: float, error: float) -> tuple[float, float]:
-    first, last = float(steps[0]), float(steps[-1])
-    if first <= 0:
+def late_over_early(time_s: F8, value: F8, middle_s: float, noise: float, error: float) -> tuple[float, float]:
+    """
+    Rate after a moment over the rate before it, and its standard error.
+
+    Parameters
+    ----------
+    time_s, value : ndarray of float64, shape (n,)
+        Block minima.
+    middle_s : float
+    noise : float
+        Standard deviation of a value.
+    error : float
+        Standard error of the gain over all of it, from sampling.
+
+    Returns
+    -------
+    ratio, ratio_error : float
+        NaN if the first part does not rise or one has no slope.
+    """
+    late = time_s >= middle_s
+    early_rate, late_rate = theil_sen(time_s[~late], value[~late])[0], theil_sen(time_s[late], value[late])[0]
+    if not early_rate > 0:
         return _NAN, _NAN
-    step_error = sqrt(error**2 / (QUARTERS - 1) + 2 * noise**2)
-    ratio = last / first
-    return ratio, step_error * sqrt(1 + ratio**2) / first
+    half_s = (time_s[-1] - time_s[0]) / 2
+    # Half of the gain has the root of half the variance; noise counts at both ends of each half.
+    rate_error = sqrt(error**2 / 2 + 2 * noise**2) / half_s
+    ratio = late_rate / early_rate
+    return ratio, rate_error * sqrt(1 + ratio**2) / early_rate
 
 
-def _shape(steps: F8, ratio_at_most: float, error: float, least: float) -> Shape:
+def _shape(steps: F8, ratio: float, ratio_error: float, error: float, least: float) -> Shape:
     gain = float(steps.sum())
     if abs(gain) < max(least, SURE * error) or gain == 0:
         return "level"
     if gain < 0:
         return "falling"
-    if bool((steps > 0).all()) and steps[-1] >= NOT_SLOWING * steps[0]:
+    if bool((steps > 0).all()) and ratio >= NOT_SLOWING:
         return "rising"
-    return "slowing" if ratio_at_most < NOT_SLOWING else "uneven"
+    # Where the first half has no rate, because it only rose at its very beginning, the steps have to tell.
+    slows = ratio + ratio_error < NOT_SLOWING if ratio == ratio else steps[-1] < NOT_SLOWING * steps[0]
+    return "slowing" if slows else "uneven"

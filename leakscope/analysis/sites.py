@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.sampling import row_variances
+from leakscope.model.allocations import MAIN_THREAD
 from leakscope.model.series import AGE_EDGES_S
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from leakscope.model.columns import F8, I8, Column
 
 NO_PYTHON = "(no Python code was running)"
+MAIN_THREAD_NAME = "MainThread"
+"""What the thread in row 0 is called whatever the system calls it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,9 +184,14 @@ def blocks_by_thread(allocations: AllocationTable, threads: ThreadTable, rows: C
     counts = np.bincount(allocations.thread[rows], weights=allocations.blocks[rows], minlength=len(threads))
     named: dict[str, float] = {}
     for thread in np.flatnonzero(counts):
-        name = threads.name_of(int(thread))
+        name = thread_name(threads, int(thread))
         named[name] = named.get(name, 0.0) + float(counts[thread])
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
+
+
+def thread_name(threads: ThreadTable, thread: int) -> str:
+    """The name of a thread; the main thread always has its own."""
+    return MAIN_THREAD_NAME if thread == MAIN_THREAD else threads.name_of(thread)
 
 
 def named_groups(ids: Column, name_of: Callable[[int], str]) -> tuple[I8, tuple[str, ...]]:

@@ -210,7 +210,7 @@ class OwnCost:
     ledger_bytes : int
         Resident memory of the ledger.
     share_of_rss : float or None
-        The same as a fraction of the resident memory.
+        What the program has mapped of it, as a fraction of its resident memory.
     interval_bytes : int
         How finely it recorded; 1 is exact.
     """

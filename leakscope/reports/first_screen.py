@@ -32,8 +32,9 @@ _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the resident memory: its label, size, share in words, and share as a number."""
+    """A part of the resident memory: its name, label, size, share in words, and share as a number."""
 
+    name: str
     label: str
     size: str
     share: str
@@ -122,7 +123,7 @@ def first_screen(report: Report) -> FirstScreen:
         if resident and resident.unbacked_bytes
         else "",
         lines=tuple(_line(line) for line in report.sparklines),
-        findings=tuple(_item(finding, report) for finding in report.findings[:MOST_FINDINGS]),
+        findings=tuple(_items(report)),
         more_findings=f"and {rest} more in the JSON report" if rest > 0 else "",
         tables=tuple(_tables(report)),
         not_seen=tuple(printable(note) for note in report.notes),
@@ -198,7 +199,7 @@ def _parts(report: Report) -> Iterable[Part]:
     for segment in resident.segments if resident else ():
         if segment.bytes or segment.name == "unknown":
             fraction = segment.bytes / resident.rss_bytes if resident and resident.rss_bytes else 0.0
-            yield Part(segment.label, format_bytes(segment.bytes), format_share(fraction), fraction)
+            yield Part(segment.name, segment.label, format_bytes(segment.bytes), format_share(fraction), fraction)
 
 
 def _line(line: Sparkline) -> Line:
@@ -209,18 +210,24 @@ def _line(line: Sparkline) -> Line:
     return Line(line.label, line.times_s, line.values, span if low != high else now)
 
 
-def _item(finding: Finding, report: Report) -> Item:
-    growth = finding.growth
-    site = f"{finding.subject.function or finding.rule} {_place(finding)}".strip()
-    headline = finding.sentence in report.sentence
-    return Item(
-        verdict=finding.verdict.value,
-        growth=format_bytes(growth.bytes, signed=True) if growth else "",
-        sure=f"{round(finding.confidence * 100)} % sure" if finding.confidence else "not sure",
-        site=printable(site),
-        sentence="" if headline else printable(finding.sentence),
-        details=tuple(printable(detail) for detail in _details(finding)),
-    )
+def _items(report: Report) -> Iterable[Item]:
+    advised: set[str] = set()
+    for finding in report.findings[:MOST_FINDINGS]:
+        growth = finding.growth
+        site = f"{finding.subject.function or finding.rule} {_place(finding)}".strip()
+        details = [*_details(finding)]
+        # The same advice is given once, to the biggest.
+        if finding.advice and finding.verdict.value not in advised:
+            details.append(f"try: {finding.advice[0]}")
+        advised.add(finding.verdict.value)
+        yield Item(
+            verdict=finding.verdict.value,
+            growth=format_bytes(growth.bytes, signed=True) if growth else "",
+            sure=f"{round(finding.confidence * 100)} % sure" if finding.confidence else "not sure",
+            site=printable(site),
+            sentence="" if finding.sentence in report.sentence else printable(finding.sentence),
+            details=tuple(map(printable, details)),
+        )
 
 
 def _place(finding: Finding) -> str:
@@ -234,8 +241,6 @@ def _details(finding: Finding) -> Iterable[str]:
     callers = _callers(finding)
     if callers:
         yield f"called by {callers}"
-    for advice in finding.advice[:1]:
-        yield f"try: {advice}"
 
 
 def _callers(finding: Finding) -> str:

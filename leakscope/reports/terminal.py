@@ -34,10 +34,16 @@ _VERDICT_STYLES = {
     "POOLING": "bold black on cyan", "BOUNDED": "bold black on green", "STABLE": "bold black on green",
     "UNKNOWN": "bold reverse",
 }  # fmt: skip
-_FILLS = "█▓▒░▚▞▤▥▨·"
-_FILL_STYLES = ("green", "cyan", "blue", "magenta", "cyan", "yellow", "white", "white", "bright_black", "red")
-_PLAIN = str.maketrans({**dict(zip(_FILLS, "#%=-xo+|/.", strict=True)), **dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True)),
-                        "…": "~", "±": "+-"})  # fmt: skip
+_FILLS = {
+    "python_objects": ("█", "green"), "pymalloc_free": ("▒", "green"), "native": ("▓", "cyan"),
+    "mappings": ("▚", "cyan"), "malloc_free": ("░", "cyan"), "before": ("▤", "blue"), "mapped_files": ("▥", "blue"),
+    "shared": ("▨", "blue"), "recorder": ("▞", "magenta"), "unknown": ("?", "red"),
+}  # fmt: skip
+_PLAIN = str.maketrans(
+    dict(zip("█▒▓▚░▤▥▨▞", "#=%x-+|/o", strict=True))
+    | dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True))
+    | {"…": "~", "±": "+-"}
+)
 
 
 def render(report: Report, *, width: int | None = None, color: bool = False, plain: bool = False) -> str:
@@ -114,10 +120,10 @@ def _resident(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
     label = max(cell_len(part.label) for part in screen.parts)
     size = max(cell_len(part.size) for part in screen.parts)
     share = max(cell_len(part.share) for part in screen.parts)
-    for index, part in enumerate(screen.parts):
+    for part in screen.parts:
         yield _indented(
             Text.assemble(
-                (_FILLS[index], _FILL_STYLES[index]),
+                _FILLS[part.name],
                 f" {part.label.ljust(label)}  {part.size.rjust(size)}  {part.share.rjust(share)}",
             )
         )
@@ -128,10 +134,10 @@ def _resident(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
 def _bar(parts: Sequence[Part], width: int) -> Text:
     """One bar in which each part has its share of the width, to the nearest character, and all add up to it."""
     bar, drawn, total = Text(), 0, 0.0
-    for index, part in enumerate(parts):
+    for part in parts:
         total += part.fraction
-        end = round(total * width)
-        bar.append(_FILLS[index] * (end - drawn), _FILL_STYLES[index])
+        end, (fill, style) = round(total * width), _FILLS[part.name]
+        bar.append(fill * (end - drawn), style)
         drawn = end
     return bar
 

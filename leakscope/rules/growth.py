@@ -34,7 +34,7 @@ import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.series import WIDTH_OF_95
-from leakscope.analysis.sites import NO_PYTHON, blocks_by_thread, freed_by_others
+from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON, blocks_by_thread, freed_by_others
 from leakscope.analysis.sources import module_name, relative_path
 from leakscope.model.finding import Evidence, Finding, Growth, Subject, ThreadShares, Verdict
 from leakscope.rules.rule import Rule
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from leakscope.analysis.facts import Facts
     from leakscope.analysis.growing import Grown, Judgement
     from leakscope.model.allocations import Frame
-    from leakscope.model.columns import I8
+    from leakscope.model.columns import I8, Column
+    from leakscope.model.dump import Dump
 
 CODE, NAME = "LS501", "growth"
 _MOST_DOUBTS = 2
@@ -53,6 +54,10 @@ _DOUBT_SHARE = 0.05
 """Growth that is only suspected must be worth this much to be mentioned."""
 _NAMED_THREADS = 3
 _LINE_SHARE = 0.1
+_WITNESS_SHARE = 0.1
+_MOST_THREAD_TEXT = 40
+_LEFT_SHARE = 0.5
+"""What a function held was freed at the end if less than this part of it is left."""
 
 
 def check(facts: Facts) -> tuple[Finding, ...]:
@@ -77,24 +82,28 @@ class _Case:
 
     def __init__(self, facts: Facts, grown: Grown) -> None:
         self.facts, self.judgement, self.sites = facts, grown.judgement, grown.sites
-        self.live = facts.last.allocations
-        self.rows: I8 = np.concatenate([facts.by_site.rows(site) for site in grown.sites])
-        born = self.rows[self.live.born_s[self.rows] >= grown.judgement.trend.start_s]
-        self.culprits = born if len(born) else self.rows
-        self.stack = facts.by_site.heaviest_stack(grown.sites[0])
+        held = [facts.by_site.held(site) for site in grown.sites]
+        self.bytes, self.blocks = (sum(each) for each in zip(*held, strict=True))
+        witness, rows = self._witness()
+        self.live = witness.allocations
+        born = rows[self.live.born_s[rows] >= grown.judgement.trend.start_s]
+        culprits = born if len(born) else rows
+        self.stack = facts.heaviest_stack(self.live, culprits, grown.sites)
         self.frames = tuple(facts.last.stacks.frames(self.stack))
         self.place = facts.frame(int(facts.places.place[self.stack]))
         self.made_in = facts.frame(int(facts.places.made_in[self.stack]))
         self.native = facts.frame(int(facts.places.native[self.stack]))
-        self.by_thread = blocks_by_thread(self.live, facts.last.threads, self.culprits)
+        self.by_thread = blocks_by_thread(self.live, witness.threads, culprits)
 
-    @property
-    def bytes(self) -> float:
-        return float(self.live.weight[self.rows].sum())
-
-    @property
-    def blocks(self) -> float:
-        return float(self.live.blocks[self.rows].sum())
+    def _witness(self) -> tuple[Dump, I8]:
+        """The latest dump that holds a good part of it, and its rows: at the end it may have been freed."""
+        rows: I8 = np.empty(0, dtype=np.int64)
+        for dump in reversed(self.facts.run):
+            live = dump.allocations
+            rows = np.flatnonzero(np.isin(self.facts.sites.by_stack[live.stack], self.sites))
+            if live.weight[rows].sum() >= _WITNESS_SHARE * self.bytes:
+                return dump, rows
+        return self.facts.last, np.empty(0, dtype=np.int64)
 
     def finding(self) -> Finding:
         judgement, facts = self.judgement, self.facts
@@ -129,41 +138,46 @@ class _Case:
         lines = set()
         for site in self.sites:
             frame = self.facts.frame(int(self.facts.sites.place[site]))
-            held = float(self.facts.by_site.tally.bytes[site])
+            held = self.facts.by_site.held(site)[0]
             if frame and self.place and frame.line != self.place.line and held >= _LINE_SHARE * self.bytes:
                 lines.add(frame.line)
         return f" (also line{'s' if len(lines) > 1 else ''} {', '.join(map(str, sorted(lines)))})" if lines else ""
 
     def _made_in(self) -> str:
         if self.native and self.native != self.place:
-            symbol = f" `{self.native.function}`" if self.native.function else ""
-            return f" made in{symbol} of {self._where(self.native)}"
+            library = self.native.file.rpartition("/")[2]
+            return f" made in {f'`{self.native.function}` of ' if self.native.function else ''}{library}"
         if not self.made_in or not self.place or self.made_in.file == self.place.file:
             return ""
         return f" made in {self._where(self.made_in)}"
 
     def _sentence(self) -> str:
-        judgement = self.judgement
-        how = {
-            "kept": f"{self._size()}{self._made_in()}",
-            "enlarged": f"{self._size()}{self._made_in()}, enlarged again and again",
-            "backlog": f"{self._size()}{self._made_in()}, filled faster than it is emptied",
-        }[judgement.kind or "kept"]
-        span = format_duration(judgement.trend.length_s)
-        rate = format_rate(judgement.gain_bytes / judgement.trend.length_s)
-        return f"{self._name()}{self._lines()} keeps growing: {how}, {rate} over the last {span}, {self._by()}."
+        judgement, trend = self.judgement, self.judgement.trend
+        how = {"enlarged": ", enlarged again and again", "backlog": ", filled faster than it is emptied"}
+        rate, span = format_rate(judgement.gain_bytes / trend.length_s), format_duration(trend.length_s)
+        when = f"until second {trend.end_s:.1f}" if self._taken_down() else f"over the last {span}"
+        parts = [f"{self._size()}{self._made_in()}{how.get(judgement.kind, '')}", f"{rate} {when}", *self._by()]
+        freed = "; it was freed when the program ended" if self._taken_down() else ""
+        return f"{self._name()}{self._lines()} {'kept' if freed else 'keeps'} growing: {', '.join(parts)}{freed}."
+
+    def _taken_down(self) -> bool:
+        left = sum(float(self.facts.by_site.tally.bytes[site]) for site in self.sites)
+        return self.facts.end_s < self.facts.last.meta.elapsed_s and left < _LEFT_SHARE * self.bytes
 
     def _size(self) -> str:
         blocks = round(self.blocks)
         return f"{format_bytes(self.bytes)} in {format_count(blocks)} block{'' if blocks == 1 else 's'}"
 
-    def _by(self) -> str:
+    def _by(self) -> list[str]:
         names = list(self.by_thread)
-        if names == ["MainThread"]:
-            return "allocated by the main thread"
-        if len(names) <= _NAMED_THREADS:
-            return f"allocated by thread{'s' if len(names) > 1 else ''} {', '.join(names)}"
-        return f"allocated by {format_count(len(names))} threads, most by {names[0]}"
+        if not names:
+            return []
+        if names == [MAIN_THREAD_NAME]:
+            return ["allocated by the main thread"]
+        named = ", ".join(names)
+        if len(names) > 1 and (len(names) > _NAMED_THREADS or len(named) > _MOST_THREAD_TEXT):
+            return [f"allocated by {format_count(len(names))} threads, most by {names[0]}"]
+        return [f"allocated by thread{'s' if len(names) > 1 else ''} {named}"]
 
     def _doubt(self) -> str:
         judgement = self.judgement
@@ -195,9 +209,13 @@ class _Case:
             thread=next(iter(self.by_thread)) if len(self.by_thread) == 1 else None,
         )
 
-    def _threads(self) -> ThreadShares:
-        nodes = np.unique(self.live.stack[self.rows])
-        own, others = freed_by_others(self.facts.last.stacks, nodes)
+    def _stacks(self) -> Column:
+        return np.flatnonzero(np.isin(self.facts.sites.by_stack, self.sites))
+
+    def _threads(self) -> ThreadShares | None:
+        if not self.by_thread:
+            return None
+        own, others = freed_by_others(self.facts.last.stacks, self._stacks())
         released = {"the allocating thread": round(own), "another thread": round(others)}
         return ThreadShares(
             allocated_by={name: round(blocks) for name, blocks in self.by_thread.items()},
@@ -224,7 +242,7 @@ class _Case:
             stance, claim = ("against", "slower at the end") if ratio < 1 else ("for", "not slower at the end")
             error = judgement.trend.late_over_early_error
             found.append(Evidence(stance, f"{claim}, last step over first", ratio, "share", error))  # type: ignore[arg-type]
-        stacks, nodes = self.facts.last.stacks, np.unique(self.live.stack[self.rows])
+        stacks, nodes = self.facts.last.stacks, self._stacks()
         allocated, freed = float(stacks.alloc_bytes[nodes].sum()), float(stacks.free_bytes[nodes].sum())
         if freed > 0 and allocated > 0:
             found.append(
