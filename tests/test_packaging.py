@@ -107,8 +107,9 @@ def test_the_readme_shows_what_its_main_command_prints() -> None:
     assert "the report of the command above" not in readme_block("output: main job")
 
 
-def test_every_file_that_the_readme_tells_to_read_exists() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_tells_to_read_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:leakscope|tests|fixtures)/[\w./-]+|[A-Z]+\.md|LICENSE)`", text))
     assert named
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
