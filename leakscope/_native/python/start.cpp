@@ -53,7 +53,11 @@ PyObject* dump_at_exit(PyObject*, PyObject*) {
 PyMethodDef exit_function = {"leakscope", dump_at_exit, METH_NOARGS, nullptr};
 
 void call_at_exit() {
+  // The functions to call are the interpreter's, not the module object's: the program finds its modules as they were.
+  PyObject* modules = PyImport_GetModuleDict();
+  const bool was_there = PyDict_GetItemString(modules, "atexit") != nullptr;
   PyObject* module = PyImport_ImportModule("atexit");
+  if (module != nullptr && !was_there) PyDict_DelItemString(modules, "atexit");
   PyObject* add = module != nullptr ? PyObject_GetAttrString(module, "register") : nullptr;
   PyObject* function = add != nullptr ? PyCFunction_NewEx(&exit_function, nullptr, nullptr) : nullptr;
   PyObject* result = function != nullptr ? PyObject_CallFunctionObjArgs(add, function, nullptr) : nullptr;

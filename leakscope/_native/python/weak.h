@@ -5,6 +5,7 @@
 
 #pragma weak PyCode_Addr2Line
 #pragma weak PyCode_Type
+#pragma weak PyDict_DelItemString
 #pragma weak PyDict_GetItemString
 #pragma weak PyDict_Type
 #pragma weak PyErr_Clear
@@ -12,6 +13,7 @@
 #pragma weak PyErr_Restore
 #pragma weak PyFloat_Type
 #pragma weak PyGILState_GetThisThreadState
+#pragma weak PyImport_GetModuleDict
 #pragma weak PyImport_ImportModule
 #pragma weak PyInterpreterState_Get
 #pragma weak PyInterpreterState_Main
