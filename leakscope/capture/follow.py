@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from leakscope import native
 from leakscope.capture.death import death_of
 from leakscope.capture.dumps import DumpFolder
+from leakscope.capture.meta import RunFacts
 from leakscope.capture.watch import Watch
 from leakscope.errors import CaptureError
 from leakscope.model.recording import End
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from leakscope.capture.budget import Budget
     from leakscope.capture.death import OomWitness
-    from leakscope.capture.watch import RunFacts
     from leakscope.model.config import CaptureConfig
 
 MOST_CHILDREN = 1000
@@ -161,7 +161,8 @@ class Follower:
             return
         ledger = native.adopt_ledger(fd)
         folder = DumpFolder(self._unused(f"child-{pid}"), self._config.keep_dumps)
-        watch = Watch(ledger, pid, folder, self._facts, self._config, self._budget)
+        facts = RunFacts(_argv_of(pid) or self._facts.argv, self._facts.cwd)
+        watch = Watch(ledger, pid, folder, facts, self._config, self._budget)
         self._living[pid] = watch
         watch.start()
         try:
@@ -204,6 +205,15 @@ class Follower:
             number += 1
             candidate = f"{name}.{number}"
         return self._folder / candidate
+
+
+def _argv_of(pid: int) -> tuple[str, ...]:
+    """What a process was started with, without the interpreter; empty if it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:-1]
+    except OSError:
+        return ()
+    return tuple(os.fsdecode(word) for word in words)
 
 
 def _end_of(pid: int) -> End | None:

@@ -21,8 +21,9 @@ from leakscope.capture.budget import Budget
 from leakscope.capture.death import OomWitness, death_of
 from leakscope.capture.dumps import DumpFolder
 from leakscope.capture.follow import Follower
+from leakscope.capture.meta import RunFacts
 from leakscope.capture.signals import FOLLOWED_STOPS, WATCHED, check_dump_signal, hands_on, is_stopped, send, stop_too
-from leakscope.capture.watch import FINISHED, RECORDING, RunFacts, Watch
+from leakscope.capture.watch import FINISHED, RECORDING, Watch
 from leakscope.errors import CaptureError
 from leakscope.model.recording import Child, End, Recording
 
@@ -226,9 +227,8 @@ def _changes(pid: int) -> Iterator[End | int]:
 
 def _conclude(end: End, watch: Watch, follower: Follower | None, witness: OomWitness, budget: Budget) -> Recording:
     """Take the last dumps.  The process id is given back only when nobody looks at it any more."""
-    phase = watch.state()["phase"]
-    recorded = phase in {RECORDING, FINISHED}
-    death = death_of(end, finished=phase == FINISHED or not recorded, oom=witness.verdict())
+    recorded = watch.state()["phase"] in {RECORDING, FINISHED}
+    death = death_of(end, finished=watch.finished() or not recorded, oom=witness.verdict())
     state = watch.finish(death)
     children = follower.finish() if follower is not None else ()
     os.waitpid(watch.pid, 0)

@@ -28,7 +28,8 @@ SHARES_FROM_S = 1.0
 """Before that the program still starts up, and psutil would be loaded for nothing in a short run."""
 HELD_SHARE = 0.005
 """Part of the time that the memory-map lock may be held for looking."""
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.2
+_DEEP_EVERY_S = 1.0
 _SMALLEST_SHARE_OF_LIVE = 10_000
 """A stack with less than this part of the live bytes is not worth a row."""
 _FROM_TOTALS = (
@@ -74,6 +75,11 @@ class Sampler:
         self._vitals: process.Vitals | None = None
         self._shares: dict[str, float] = {}
         self._next_look_s = 0.0
+        self._next_deep_s = HEAP_FROM_S
+
+    def peek(self) -> None:
+        """Look at the resident memory alone: a program that dies at once has at least this."""
+        self.resident = process.resident(self._pid) or self.resident
 
     def look(self, elapsed_s: float) -> int | None:
         """
@@ -86,10 +92,19 @@ class Sampler:
         """
         if elapsed_s >= self._next_look_s:
             self._next_look_s = elapsed_s + _LOOK_EVERY_S
-            self.resident = process.resident(self._pid) or self.resident
-            if elapsed_s >= max(HEAP_FROM_S, self._held.solvent_at()):
+            self.peek()
+            if elapsed_s >= max(self._next_deep_s, self._held.solvent_at()):
+                self._next_deep_s = elapsed_s + _DEEP_EVERY_S
                 self._look_deeper(elapsed_s)
         return self.resident.rss_bytes if self.resident else None
+
+    def refresh(self) -> None:
+        """Look at what a dump tells of the process: now, whatever it costs, if the process still lives."""
+        self.peek()
+        began = time.perf_counter()
+        heap = process.malloc_heap(self._pid)
+        self._held.spend(time.perf_counter() - began)
+        self.malloc_heap_bytes = heap or self.malloc_heap_bytes
 
     def next_s(self) -> float:
         """When the next sample is both wanted and affordable."""
@@ -131,9 +146,7 @@ class Sampler:
             process.load_psutil()
         # Time, not processor time: this is how long the program may have to wait for its memory map.
         began = time.perf_counter()
-        heap = process.malloc_heap(self._pid)
-        if heap is not None:
-            self.malloc_heap_bytes = heap
+        self.malloc_heap_bytes = process.malloc_heap(self._pid) or self.malloc_heap_bytes
         shares = process.shares(self._pid) if elapsed_s >= SHARES_FROM_S else None
         if shares is not None:
             self._shares = {"pss_bytes": shares[0], "uss_bytes": shares[1]}

@@ -8,19 +8,14 @@ the end of the run: the program must not notice.
 
 from __future__ import annotations
 
-import platform
-import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leakscope import native
-from leakscope.capture import process
 from leakscope.capture.dumps import BASELINE_KEPT_FROM_S, DumpFolder, Schedule
+from leakscope.capture.meta import Occasion, meta_text
 from leakscope.capture.sampler import Sampler
-from leakscope.model.dump import DumpMeta, Health, LedgerTotals, ProcessMemory
-from leakscope.model.meta_text import write_meta
 from leakscope.model.recording import Progress
 
 if TYPE_CHECKING:
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
 
     from leakscope._core import Ledger
     from leakscope.capture.budget import Budget
+    from leakscope.capture.meta import RunFacts
     from leakscope.model.config import CaptureConfig
     from leakscope.model.dump import Death
 
@@ -36,27 +32,14 @@ WAITING, RECORDING, FINISHED, NOT_PYTHON, FAILED = range(5)
 """Phases of a ledger: before the program's code, while it runs, after the interpreter; never, for two reasons."""
 BEFORE_TEAR_DOWN = 1
 """Why the recorder itself asks for a dump: the program is over, the interpreter is about to take it apart."""
+ALL_REQUESTS = 2**30
+"""A ticket that answers every request to come: a process that lives on must not wait for somebody who went away."""
 TICK_S = 0.1
 """Longest sleep; also how long the end of the process may go unnoticed here."""
-START_TICK_S = 0.01
+START_TICK_S = 0.005
 SHORTEST_TICK_S = 0.001
 PROGRESS_EVERY_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """
-    What all dumps of a run have in common.
-
-    Attributes
-    ----------
-    argv : tuple of str
-        The program and its arguments.
-    cwd : str
-    """
-
-    argv: tuple[str, ...]
-    cwd: str
+MOST_PROBLEMS = 10
 
 
 class Watch:
@@ -112,10 +95,14 @@ class Watch:
         """The ledger's state."""
         return self._ledger.state()
 
+    def finished(self) -> bool:
+        """Whether the interpreter came to its own end; without that a program left in another way."""
+        return self._torn_down or self.state()["phase"] == FINISHED
+
     def dump(self, reason: str) -> Path | None:
         """Take a dump now; None if nothing is recorded (yet) or it failed."""
         with self._lock:
-            return None if self._over else self._dump(reason)
+            return None if self._over or self._torn_down else self._dump(reason)
 
     def finish(self, death: Death | None) -> Mapping[str, Any]:
         """
@@ -134,56 +121,70 @@ class Watch:
         with self._lock:
             self._over = True
             state = self.state()
-            # After the dump before tear-down the ledger only tells of the interpreter taking itself apart.
             if not self._torn_down:
                 violent = death is not None and death.kind != "exit"
                 self._last_dump(state, "death" if violent else "exit", death)
+            self._ledger.answer_request(ALL_REQUESTS, "")
         return state
 
     def abandon(self) -> None:
-        """Stop watching without a last dump."""
+        """Stop watching without a last dump; nothing if it is over already."""
         with self._lock:
-            self._over = True
+            if not self._over:
+                self._over = True
+                self._ledger.answer_request(ALL_REQUESTS, "")
 
     def _run(self) -> None:
         # Nobody waits for this thread: it finds out within a tick that all is over, and then lets the ledger go.
-        try:
-            while not self._over:
-                ticket = self._ledger.wait_request(self._pause_s())
-                with self._lock:
-                    if not self._over:
-                        self._tick(ticket)
-        except Exception as error:  # noqa: BLE001 - told at the end; the program and the last dump go on
-            self.problems.append(error)
         while not self._over:
-            self._ledger.wait_request(TICK_S)
+            self._turn()
         with self._lock:
             self._ledger.close()
+
+    def _turn(self) -> None:
+        try:
+            ticket = self._ledger.wait_request(self._pause_s())
+            with self._lock:
+                if not self._over:
+                    self._tick(ticket)
+        except Exception as error:  # noqa: BLE001 - told at the end; the program and the last dump go on
+            self._note(error)
+            time.sleep(TICK_S)
 
     def _pause_s(self) -> float:
         state = self._ledger.state()
         if state["phase"] == WAITING:
             return START_TICK_S
+        if self._torn_down or state["phase"] not in {RECORDING, FINISHED}:
+            return TICK_S
         wanted = [time_s for time_s in (self._sampler.next_s(), self._schedule.next_s()) if time_s is not None]
         return min(max(min(wanted) - float(state["elapsed_s"]), SHORTEST_TICK_S), TICK_S)
 
     def _tick(self, ticket: int) -> None:
         state = self._ledger.state()
-        if state["phase"] in {RECORDING, FINISHED}:
+        if ticket:
+            self._answer(ticket, state)
+        if state["phase"] == WAITING:
+            self._sampler.peek()
+        # What is left after the dump before tear-down tells of the interpreter taking itself apart, not of the program.
+        if state["phase"] in {RECORDING, FINISHED} and not self._torn_down:
             elapsed_s = float(state["elapsed_s"])
             rss = self._measure(elapsed_s, int(state["ledger_bytes"]))
             reason = self._schedule.due(elapsed_s, rss)
             if reason is not None:
                 self._dump(reason)
             self._tell(elapsed_s, rss)
-        if ticket:
-            self._answer(ticket, state)
+
+    def _note(self, problem: Exception) -> None:
+        """Keep what went wrong for the end, but not a thousand times."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
 
     def _answer(self, ticket: int, state: Mapping[str, Any]) -> None:
         """Take the dump that the program waits for; an empty answer says that there is none."""
-        if state.get("request_reason") == BEFORE_TEAR_DOWN:
+        if state["request_reason"] == BEFORE_TEAR_DOWN:
             path = self._last_dump(state, "exit", None)
-            self._torn_down = path is not None
+            self._torn_down = True
         else:
             path = self._dump("request")
         self._ledger.answer_request(ticket, "" if path is None else str(path.absolute()))
@@ -214,57 +215,14 @@ class Watch:
         if state["phase"] not in {RECORDING, FINISHED}:
             return None
         try:
+            self._sampler.refresh()
             sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]))
             number, path = self.folder.next_dump()
-            meta = self._meta(state, number, reason, death)
+            occasion = Occasion(self.pid, number, reason, death)
+            meta = meta_text(self._facts, self._config, occasion, state, self._sampler)
             native.write_dump(self._ledger, str(path), meta, self._sampler.series.columns(sample))
             self.folder.took(path, reason)
         except Exception as error:  # noqa: BLE001 - told at the end; the program and its exit code come first
-            self.problems.append(error)
+            self._note(error)
             return None
         return path
-
-    def _meta(self, state: Mapping[str, Any], number: int, reason: str, death: Death | None) -> str:
-        health = Health(**{name: int(state[name]) for name in Health.__dataclass_fields__})
-        meta = DumpMeta(
-            leakscope=native.version(),
-            runtime="CPython",
-            runtime_version=str(state["python"]),
-            argv=self._facts.argv,
-            cwd=self._facts.cwd,
-            pid=self.pid,
-            number=number,
-            reason=reason,
-            taken_unix_s=time.time(),
-            elapsed_s=float(state["elapsed_s"]),
-            interval_bytes=self._config.interval_bytes,
-            exact_bytes=self._config.exact_bytes,
-            max_frames=self._config.max_frames,
-            platform=f"{sys.platform}-{platform.machine()}",
-            domains=native.domains(),
-            chunk_kinds=native.chunk_kinds(),
-            death=death,
-            process=_process_memory(state, self._sampler),
-            totals=_ledger_totals(self._sampler.totals),
-        )
-        return write_meta(meta, health)
-
-
-def _process_memory(state: Mapping[str, Any], sampler: Sampler) -> ProcessMemory:
-    resident = sampler.resident or process.Resident(0, 0, 0, 0)
-    return ProcessMemory(
-        rss_bytes=resident.rss_bytes,
-        rss_anon_bytes=resident.anon_bytes,
-        rss_file_bytes=resident.file_bytes,
-        rss_shmem_bytes=resident.shmem_bytes,
-        ledger_bytes=int(state["ledger_bytes"]),
-        began_rss_anon_bytes=int(state["began_rss_anon_bytes"]),
-        malloc_heap_bytes=sampler.malloc_heap_bytes,
-    )
-
-
-def _ledger_totals(totals: Mapping[str, int]) -> LedgerTotals:
-    prefix = "live_bytes."
-    by_domain = {name.removeprefix(prefix): value for name, value in totals.items() if name.startswith(prefix)}
-    names = [name for name in LedgerTotals.__dataclass_fields__ if name != "live_bytes_by_domain"]
-    return LedgerTotals(**{name: totals[name] for name in names}, live_bytes_by_domain=by_domain)

@@ -72,9 +72,9 @@ def test_a_failure_has_its_own_exit_code_and_a_traceback_only_on_demand(
         raise CaptureError("it cannot\nbe \x1b[31mdone", "do something else")
 
     monkeypatch.setattr("leakscope.api.run", fail)
-    assert cli.execute(["run", "x.py"]) == 5
+    assert cli.execute(["run", "-c", "pass"]) == 5
     assert capsys.readouterr().err == "error: it cannot be ?[31mdone\nhint: do something else\n"
-    assert cli.execute(["run", "--debug", "x.py"]) == 5
+    assert cli.execute(["run", "--debug", "-c", "pass"]) == 5
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -85,7 +85,7 @@ def test_a_bug_of_ours_says_where_and_exits_with_70(
         raise ZeroDivisionError("nothing to divide by")
 
     monkeypatch.setattr("leakscope.api.run", fail)
-    assert cli.execute(["run", "x.py"]) == 70
+    assert cli.execute(["run", "-c", "pass"]) == 70
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("error: a bug in leakscope: ZeroDivisionError: nothing to divide by (run.py:")
     assert lines[1].startswith("hint: report it")
@@ -119,10 +119,10 @@ def test_settings_come_from_the_file_then_the_environment_then_the_option(
     monkeypatch.setattr("leakscope.api.run", note)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool.leakscope.run]\nframes = 10\n")
-    cli.execute(["run", "x.py"])
+    cli.execute(["run", "-c", "pass"])
     monkeypatch.setenv("LEAKSCOPE_RUN_FRAMES", "20")
-    cli.execute(["run", "x.py"])
-    cli.execute(["run", "--frames", "30", "x.py"])
+    cli.execute(["run", "-c", "pass"])
+    cli.execute(["run", "--frames", "30", "-c", "pass"])
     assert seen == [10, 20, 30]
 
 

@@ -13,16 +13,14 @@ from pathlib import Path
 import pytest
 from launching import LEAKSCOPE, bare, leakscope, recorded, started
 
+# What a process inherits; test_recorder_transparency.py asks for all that Python itself sets up.
 SEEN = """
 import json, os, signal, sys
 print(json.dumps({
-    "argv": sys.argv, "orig": sys.orig_argv[1:], "path": sys.path, "main": sorted(vars(sys.modules["__main__"])),
-    "name": __name__, "file": globals().get("__file__"), "flags": str(sys.flags), "warn": sys.warnoptions,
-    "x": sorted(sys._xoptions), "environ": dict(os.environ), "cwd": os.getcwd(), "pgrp": os.getpgrp(),
-    "sid": os.getsid(0), "mask": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
-    "handlers": {int(n): str(signal.getsignal(n)) for n in signal.valid_signals()}, "modules": sorted(sys.modules),
-    "fds": [fd for fd in range(256) if os.path.exists(f"/proc/self/fd/{fd}")], "nice": os.nice(0),
-    "exe": sys.executable, "prefix": sys.prefix, "stdin": sys.stdin.read() if not sys.stdin.isatty() else None,
+    "environ": dict(os.environ), "cwd": os.getcwd(), "pgrp": os.getpgrp(), "sid": os.getsid(0), "nice": os.nice(0),
+    "mask": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
+    "handlers": {int(n): str(signal.getsignal(n)) for n in signal.valid_signals()},
+    "fds": [fd for fd in range(256) if os.path.exists(f"/proc/self/fd/{fd}")],
 }))
 """
 
@@ -40,30 +38,6 @@ def script(tmp_path: Path) -> Path:
 
 
 # ------------------------------------------------------------------------------------------- what the program sees
-
-
-@pytest.mark.parametrize("target", ["script", "module", "code", "stdin", "folder"])
-def test_the_program_sees_what_plain_python_shows_it(target: str, script: Path, folder: Path) -> None:
-    (script.parent / "packed").mkdir()
-    (script.parent / "packed" / "__main__.py").write_text(SEEN)
-    (script.parent / "module_to_run.py").write_text(SEEN)
-    words = {
-        "script": [script.name], "module": ["-m", "module_to_run"], "code": ["-c", SEEN], "stdin": ["-"],
-        "folder": ["packed"],
-    }[target]  # fmt: skip
-    words = [*words, "-o", "x", "--", "-m", "é"]
-    stdin = SEEN if target == "stdin" else "some input"
-    plain = bare(*words, input=stdin, cwd=script.parent)
-    ours = recorded(*words, input=stdin, cwd=script.parent, folder=folder)
-    assert json.loads(ours.stdout) == json.loads(plain.stdout)
-    assert (ours.stderr, ours.returncode) == (plain.stderr, plain.returncode) == ("", 0)
-    assert list(folder.glob("*.lks"))
-
-
-def test_options_of_the_interpreter_reach_it(script: Path, folder: Path) -> None:
-    plain = bare("-X", "dev", "-W", "error", "-O", str(script), input="")
-    ours = recorded("--python-args", "-X dev -W error", "--python-args=-O", str(script), input="", folder=folder)
-    assert json.loads(ours.stdout) == json.loads(plain.stdout)
 
 
 def test_inherited_files_masks_and_ignored_signals_reach_the_program(script: Path, folder: Path) -> None:
@@ -109,18 +83,9 @@ def test_closed_standard_streams_stay_closed(folder: Path) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "pass",
-        "import sys; sys.exit(3)",
-        "import sys; sys.exit('in words')",
-        "raise ValueError('with its own traceback')",
-        "import os; os._exit(7)",
-        "import atexit; atexit.register(print, 'first'); atexit.register(print, 'second')",
-        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
-        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
         "import os; os.abort()",
         "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'print(5)'])",
-        "import ctypes; ctypes.string_at(0)",
-        "raise KeyboardInterrupt",
+        "import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 3)",
         "a syntax error",
     ],
 )

@@ -1,0 +1,362 @@
+"""Dumps of real programs under the recorder: when they are taken, what they hold, and what may go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from launching import LEAKSCOPE, leakscope, recorded, started
+
+from leakscope.formats import open_dump
+from leakscope.model.dump import Dump
+
+WAITING = """
+import sys
+kept = [bytes(3000) for _ in range(1000)]
+print("ready", flush=True)
+for line in sys.stdin:
+    exec(line)
+    print("did it", flush=True)
+"""
+GROW = "kept.append(b'x' * (40 << 20))\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """For the dumps; the programs run beside it, where no checkout hides the installed leakscope from them."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "dumps"
+
+
+def dumps_in(folder: Path) -> list[Dump]:
+    return [open_dump(path) for path in sorted(folder.glob("*.lks"))]
+
+
+def reasons(folder: Path) -> list[str]:
+    return [dump.meta.reason for dump in dumps_in(folder)]
+
+
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    """Let the waiting program do something, and wait until it is done."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+    assert process.stdout.readline() == "did it\n"
+
+
+def wait_for(path: Path) -> None:
+    """Until a file is there; dumps appear at once and complete."""
+    for _ in range(3000):
+        if path.exists():
+            return
+        select.select([], [], [], 0.01)
+    raise TimeoutError(path)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+# ------------------------------------------------------------------------------------------------- when dumps are taken
+
+
+def test_a_short_run_has_one_dump_at_its_exit(folder: Path) -> None:
+    recorded("-c", "kept = [bytes(3000) for _ in range(1000)]", folder=folder)
+    (dump,) = dumps_in(folder)
+    assert (dump.meta.reason, dump.meta.number, dump.meta.death) == ("exit", 1, None)
+    assert dump.meta.argv == ("-c", "kept = [bytes(3000) for _ in range(1000)]")
+    assert dump.meta.cwd == os.getcwd()
+    assert dump.meta.totals.live_bytes > 2_000_000
+    assert dump.meta.process.rss_bytes > 5_000_000
+
+
+def test_time_calls_for_dumps_and_only_the_first_and_the_latest_are_kept(folder: Path) -> None:
+    with started(folder, WAITING, "--every", "100ms", "--keep", "3", stdin=subprocess.PIPE) as process:
+        wait_for(folder / "0006.lks")
+        assert finish(process) == (0, "")
+    taken = dumps_in(folder)
+    assert taken[0].meta.number == 1
+    assert [dump.meta.reason for dump in taken][:-1] == ["interval"] * 3
+    assert taken[-1].meta.reason == "exit"
+    assert taken[-1].meta.number >= 7
+
+
+def test_resident_memory_calls_for_a_dump_at_the_threshold_and_at_each_quarter_more(folder: Path) -> None:
+    with started(folder, WAITING, "--at-rss", "40MiB", stdin=subprocess.PIPE) as process:
+        tell(process, GROW)
+        wait_for(folder / "0001.lks")
+        tell(process, GROW)
+        wait_for(folder / "0002.lks")
+        finish(process)
+    taken = [dump for dump in dumps_in(folder) if dump.meta.reason == "rss"]
+    assert len(taken) == 2
+    assert 40 << 20 <= taken[0].meta.process.rss_bytes < taken[1].meta.process.rss_bytes
+
+
+def test_a_long_enough_run_keeps_the_baseline_and_a_short_one_does_not(folder: Path) -> None:
+    with started(folder, WAITING, "--every", "3100ms", stdin=subprocess.PIPE) as process:
+        wait_for(folder / "0002.lks")
+        finish(process)
+    assert reasons(folder) == ["baseline", "interval", "exit"]
+    with started(folder, WAITING, "--force", stdin=subprocess.PIPE) as process:
+        wait_for(folder / "0001.lks")
+        finish(process)
+    assert reasons(folder) == ["exit"]
+
+
+def test_the_program_asks_for_a_dump_and_gets_its_path_at_once(folder: Path) -> None:
+    code = """
+import leakscope, os, sys, time
+before = time.monotonic()
+path = leakscope.dump()
+print(path, os.path.getsize(path) > 0, time.monotonic() - before < 5.0, *[name for name in ("numpy", "click", "psutil",
+      "rich", "leakscope.cli", "leakscope.formats") if name in sys.modules])
+"""
+    done = recorded("-c", code, folder=folder)
+    assert (done.stdout.split(), done.stderr) == ([str(folder / "0001.lks"), "True", "True"], "")
+    assert reasons(folder) == ["request", "exit"]
+
+
+def test_a_program_that_is_not_recorded_is_told_how_to(folder: Path) -> None:
+    code = """
+import leakscope, leakscope.errors
+try:
+    leakscope.dump()
+except leakscope.errors.CaptureError as error:
+    print(error, "/", error.remedy)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("/ start the program with 'leakscope run'\n")
+
+
+# ------------------------------------------------------------------------------------------------------ what they hold
+
+
+def test_the_series_is_in_order_bounded_and_knows_the_process(folder: Path) -> None:
+    with started(folder, WAITING, "--every", "1500ms", stdin=subprocess.PIPE) as process:
+        tell(process, GROW)
+        wait_for(folder / "0002.lks")
+        finish(process)
+    series = dumps_in(folder)[-1].series
+    assert 20 <= len(series) <= 241
+    assert np.all(np.diff(series.time_s) > 0)
+    assert series.live_bytes[-1] > 40 << 20
+    assert series.rss_bytes[-1] > 40 << 20
+    assert np.nanmax(series.uss_bytes) > 40 << 20
+    assert np.nanmax(series.pss_bytes) >= np.nanmax(series.uss_bytes)
+    assert set(series.threads) == {1.0}
+    assert np.all(series.fds >= 3)
+    assert np.all(np.diff(series.cpu_s) >= 0)
+    biggest = series.sites.live_bytes[series.sites.sample == len(series) - 1].max()
+    assert biggest >= 40 << 20
+    assert np.allclose(series.sites.age_bytes.sum(axis=1), series.sites.live_bytes)
+
+
+def test_dumps_of_one_run_agree_on_the_ids_of_stacks(folder: Path) -> None:
+    code = """
+import leakscope
+def work():
+    return bytes(200_000)
+kept = [work()]
+leakscope.dump()
+kept += [work() for _ in range(10)]
+"""
+    recorded("--exact", "-c", code, folder=folder)
+    first, second = dumps_in(folder)
+    stack = int(first.allocations.stack[first.allocations.size >= 200_000][0])
+    assert first.stacks.frames(stack) == second.stacks.frames(stack)
+    assert first.stacks.frames(stack)[0].function == "work"
+
+
+# ------------------------------------------------------------------------------------------------- what may go wrong
+
+
+def test_after_kill_9_the_last_dump_tells_the_death(folder: Path) -> None:
+    program = "import os\n" + WAITING
+    with started(folder, program, "--every", "100ms", stdin=subprocess.PIPE) as process:
+        wait_for(folder / "0001.lks")
+        assert process.stdin is not None
+        process.stdin.write("os.kill(os.getpid(), 9)\n")
+        process.stdin.flush()
+        assert process.wait(60) == -signal.SIGKILL
+    dump = dumps_in(folder)[-1]
+    assert dump.meta.reason == "death"
+    assert dump.meta.death is not None
+    assert (dump.meta.death.kind, dump.meta.death.signal, dump.meta.death.text) == ("signal", 9, "killed by SIGKILL")
+    assert dump.meta.totals.live_bytes > 2_000_000
+    assert dump.meta.process.rss_bytes > 5_000_000
+
+
+def test_a_full_disk_costs_one_line_and_leaves_earlier_dumps_and_the_program_alone(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small = f"mount -t tmpfs -o size=128k none {disk}"
+    inside = ["unshare", "-rm", "sh", "-ec"]
+    if subprocess.run([*inside, small], capture_output=True).returncode != 0:
+        pytest.skip("no disk can be made small here: there are no user namespaces")
+    code = f"""
+import os
+os.kill(os.getppid(), {int(signal.SIGUSR2)})
+while not os.path.exists("{disk}/dumps/0001.lks"):
+    pass
+with open("{disk}/filler", "wb", buffering=0) as filler:
+    try:
+        while filler.write(bytes(4096)):
+            pass
+    except OSError:
+        print("works")
+"""
+    words = [*LEAKSCOPE, "run", "--quiet", "--no-report", "-o", f"{disk}/dumps", "-c", code]
+    script = f'{small}; "$@"; ls -A {disk}/dumps'
+    done = subprocess.run([*inside, script, "sh", *words], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "works\n0001.lks\n")
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["warning", "hint"]
+    assert "0002.lks: " in done.stderr
+
+
+def test_when_a_later_dump_fails_the_earlier_ones_stay(folder: Path) -> None:
+    with started(folder, WAITING, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGUSR2)
+        wait_for(folder / "0001.lks")
+        before = (folder / "0001.lks").read_bytes()
+        (folder / "0002.lks").mkdir()
+        (folder / "0002.lks" / "in the way").touch()
+        process.send_signal(signal.SIGUSR2)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "")
+    assert all(line.startswith(("warning: ", "hint: ")) for line in errors.splitlines())
+    assert "0002.lks" in errors
+    assert (folder / "0001.lks").read_bytes() == before
+
+
+def test_a_request_that_cannot_be_met_is_an_error_in_the_program(folder: Path) -> None:
+    code = """
+import leakscope, leakscope.errors, pathlib, sys
+first = pathlib.Path(leakscope.dump())
+first.with_name("0002.lks").mkdir()
+(first.with_name("0002.lks") / "in the way").touch()
+try:
+    leakscope.dump()
+except leakscope.errors.CaptureError as error:
+    print("refused")
+"""
+    done = recorded("-c", code, folder=folder)
+    assert (done.returncode, done.stdout) == (0, "refused\n")
+
+
+def test_recording_costs_the_parent_little(folder: Path) -> None:
+    done = leakscope("run", "-o", str(folder), "-c", "import time; time.sleep(4)")
+    line = next(line for line in done.stderr.splitlines() if "sampling took" in line)
+    # 0.1 s may be spent at once, then 1 % of a processor.
+    assert float(line.partition("(")[2].split()[0]) <= 100 * (0.1 + 0.01 * 4 + 0.05) / 4
+
+
+# ------------------------------------------------------------------------------------------------------------ children
+
+CHILD = "kept = [bytes(3000) for _ in range(5000)]"
+CHILDREN = {
+    "fork": f"""
+import os
+pid = os.fork()
+if pid == 0:
+    {CHILD}
+    os._exit(0)
+os.waitpid(pid, 0)
+print(pid)
+""",
+    **{
+        method: f"""
+import multiprocessing
+def work():
+    global kept
+    {CHILD}
+if __name__ == "__main__":
+    child = multiprocessing.get_context({method!r}).Process(target=work)
+    child.start()
+    child.join()
+    print(child.pid)
+"""
+        for method in ("spawn", "forkserver")
+    },
+    "subprocess": f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
+child.wait()
+print(child.pid)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_a_followed_child_has_dumps_of_its_own(kind: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(CHILDREN[kind])
+    done = recorded("--follow", "app.py", folder=folder, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    pid = int(done.stdout)
+    (child,) = dumps_in(folder / f"child-{pid}")
+    assert child.meta.pid == pid
+    assert child.meta.totals.live_bytes > 12_000_000
+    (parent,) = dumps_in(folder)
+    assert parent.meta.pid != pid
+    assert parent.meta.totals.live_bytes < child.meta.totals.live_bytes
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_without_follow_a_child_runs_unrecorded_and_leaves_its_parents_ledger_alone(
+    kind: str, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(CHILDREN[kind])
+    done = recorded("app.py", folder=folder, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in folder.iterdir()] == ["0001.lks"]
+    assert dumps_in(folder)[0].meta.totals.live_bytes < 12_000_000
+
+
+def test_a_followed_child_that_is_killed_has_a_last_dump_with_its_death(folder: Path) -> None:
+    code = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import os; {CHILD}; os.kill(os.getpid(), 9)"])
+child.wait()
+print(child.pid)
+"""
+    done = recorded("--follow", "-c", code, folder=folder)
+    (child,) = dumps_in(folder / f"child-{int(done.stdout)}")
+    assert child.meta.reason in {"death", "exit"}
+    assert child.meta.totals.live_bytes > 12_000_000
+
+
+def test_a_child_that_outlives_the_program_is_let_go(folder: Path) -> None:
+    code = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import sys; {CHILD}; print('on', flush=True); sys.stdin.read(1)"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid)
+import os; os._exit(0)
+"""
+    done = recorded("--follow", "-c", code, folder=folder)
+    assert done.returncode == 0
+    (child,) = dumps_in(folder / f"child-{int(done.stdout)}")
+    assert child.meta.totals.live_bytes > 12_000_000
+
+
+def test_no_place_to_report_is_left_behind(folder: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    recorded("--follow", "-c", "pass", folder=folder, env=environment)
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_the_report_of_a_killed_program_is_made_and_its_signal_passed_on(folder: Path) -> None:
+    done = leakscope("run", "-o", str(folder), "-c", "import os; os.kill(os.getpid(), 9)")
+    assert done.returncode == -signal.SIGKILL
+    assert "killed by SIGKILL" in done.stderr
+    assert json.loads((folder / "report.json").read_text())["sources"][-1]["death"]["signal"] == 9
