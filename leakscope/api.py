@@ -60,7 +60,7 @@ def run(
     Raises
     ------
     UsageError
-        If the target is empty or the folder is taken.
+        If the target is empty, or the folder is taken or cannot be written to.
     CaptureError
         If this platform or interpreter cannot be recorded, or the interpreter cannot be started.
     """
@@ -73,7 +73,9 @@ def run(
         raise UsageError("there is nothing to run", "name a program: leakscope run app.py")
     chosen = interpreter.this_interpreter() if python is None else interpreter.ask_interpreter(python)
     recorder = interpreter.recorder_for(chosen)
-    if output is not None:
+    if output is None:
+        dumps.check_writable(Path.cwd())
+    else:
         dumps.claim_folder(Path(output), force)
     program = launch.Program(chosen.executable, (*python_args, *target), tuple(target), recorder)
     name = target[1] if target[0] == "-m" and len(target) > 1 else target[0]

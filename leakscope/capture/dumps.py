@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,6 +149,21 @@ def free_folder(program: str, pid: int) -> Path:
     return path
 
 
+def check_writable(path: Path) -> None:
+    """
+    Nothing, or an error if a folder could not be made or filled.
+
+    Raises
+    ------
+    UsageError
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is a file, not a folder", "choose another folder with -o DIR")
+    ancestor = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: no permission to write there", "choose another folder with -o DIR")
+
+
 def claim_folder(path: Path, force: bool) -> None:
     """
     Make sure that a folder may be filled: it is absent or empty, or emptied of an earlier run by force.
@@ -165,17 +179,15 @@ def claim_folder(path: Path, force: bool) -> None:
     UsageError
         If there is something in the way.
     """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path}: is a file, not a folder", "choose another folder with -o DIR")
-    ancestor = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if not os.access(ancestor, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: no permission to write there", "choose another folder with -o DIR")
+    check_writable(path)
     if not path.is_dir() or not any(path.iterdir()):
         return
     if not force:
         raise UsageError(
             f"{path}: holds files already", "choose another folder with -o DIR, or replace the earlier run with --force"
         )
+    import shutil  # slow to load, and hardly ever needed
+
     for entry in path.iterdir():
         if entry.is_dir() and not entry.is_symlink() and entry.name.startswith("child-"):
             shutil.rmtree(entry)

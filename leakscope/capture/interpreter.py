@@ -7,12 +7,10 @@ one minor version of CPython; the process that reads the ledger may be of anothe
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
-import sysconfig
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from leakscope import native
@@ -84,10 +82,16 @@ def this_interpreter() -> Interpreter:
         executable=sys.executable,
         implementation=sys.implementation.name,
         version=sys.version.split()[0],
-        abi=str(sysconfig.get_config_var("SOABI") or ""),
-        free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        abi=_own_abi(),
+        free_threaded="t" in getattr(sys, "abiflags", ""),
         platform=sys.platform,
     )
+
+
+def _own_abi() -> str:
+    """What sysconfig calls SOABI; its data takes longer to load than all of this module."""
+    first = EXTENSION_SUFFIXES[0] if EXTENSION_SUFFIXES else ""
+    return first.removeprefix(".").removesuffix(".so") if first.count(".") > 1 else ""
 
 
 def ask_interpreter(python: str) -> Interpreter:
@@ -104,7 +108,10 @@ def ask_interpreter(python: str) -> Interpreter:
     CaptureError
         If it cannot be run, or is no Python.
     """
-    import subprocess  # only needed here, and slow to load
+    # Only needed here, and slow to load.
+    import json
+    import shutil
+    import subprocess
 
     path = shutil.which(python)
     if path is None:

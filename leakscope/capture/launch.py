@@ -20,7 +20,6 @@ from leakscope import native
 from leakscope.capture.budget import Budget
 from leakscope.capture.death import OomWitness, death_of
 from leakscope.capture.dumps import DumpFolder
-from leakscope.capture.follow import Follower
 from leakscope.capture.meta import RunFacts
 from leakscope.capture.signals import FOLLOWED_STOPS, WATCHED, check_dump_signal, hands_on, is_stopped, send, stop_too
 from leakscope.capture.watch import FINISHED, RECORDING, Watch
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leakscope._core import Ledger
+    from leakscope.capture.follow import Follower
     from leakscope.model.config import CaptureConfig
     from leakscope.model.recording import Progress
 
@@ -108,7 +108,7 @@ def record(
     facts = RunFacts(program.argv, os.getcwd())
     budget = Budget()
     witness = OomWitness()
-    follower = Follower(config, facts, budget, witness) if config.follow else None
+    follower = _follower(config, facts, budget, witness)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     try:
         pid = _start(program, ledger, follower.address if follower else None, before)
@@ -125,6 +125,15 @@ def record(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if follower is not None:
             follower.close()
+
+
+def _follower(config: CaptureConfig, facts: RunFacts, budget: Budget, witness: OomWitness) -> Follower | None:
+    if not config.follow:
+        return None
+    # Sockets and selectors take longer to load than all the rest.
+    from leakscope.capture.follow import Follower
+
+    return Follower(config, facts, budget, witness)
 
 
 def child_environment(

@@ -6,7 +6,7 @@ It knows where each fact comes from: the ledger, the system, the settings; it re
 
 from __future__ import annotations
 
-import platform
+import os
 import sys
 import time
 from dataclasses import dataclass, fields
@@ -91,7 +91,7 @@ def meta_text(
         interval_bytes=config.interval_bytes,
         exact_bytes=config.exact_bytes,
         max_frames=config.max_frames,
-        platform=f"{sys.platform}-{platform.machine()}",
+        platform=f"{sys.platform}-{os.uname().machine}",
         domains=native.domains(),
         chunk_kinds=native.chunk_kinds(),
         death=occasion.death,

@@ -6,7 +6,6 @@ It knows the commands by name and loads a command only when it is used; it refus
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import signal
@@ -50,6 +49,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command, or wrong usage with the most similar one: click knows only commands that are loaded."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            import difflib  # only needed here, and slow to load
+
             similar = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean '{ctx.command_path} {similar[0]}'?" if similar else f"{ctx.command_path} --help"
             raise UsageError(f"there is no command {args[0]!r}", hint)

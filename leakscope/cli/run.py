@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -152,6 +151,8 @@ def _config(options: dict[str, Any]) -> CaptureConfig:
 
 
 def _words(text: str) -> list[str]:
+    import shlex
+
     try:
         return shlex.split(text)
     except ValueError as error:

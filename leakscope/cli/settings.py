@@ -8,7 +8,6 @@ the command line and ``LEAKSCOPE_RUN_INTERVAL`` come first.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +113,8 @@ def defaults_for(
 
 
 def _unknown(path: Path, table: str, key: str, known: Iterable[str]) -> UsageError:
+    import difflib  # only needed here, and slow to load
+
     names = sorted(known)
     similar = difflib.get_close_matches(key.replace("_", "-"), names, n=1)
     hint = f"did you mean {similar[0]!r}?" if similar else f"there are: {', '.join(names)}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,6 +84,8 @@ def failure(manners: Manners, problem: BaseException) -> int:
     manners : Manners
     problem : BaseException
     """
+    import traceback  # only needed here, and slow to load
+
     if manners.debug:
         traceback.print_exception(type(problem), problem, problem.__traceback__)
     if isinstance(problem, LeakscopeError):
@@ -97,6 +98,8 @@ def failure(manners: Manners, problem: BaseException) -> int:
 
 def _place(problem: BaseException) -> str:
     """The innermost line of ours, which is worth more than the message."""
+    import traceback
+
     frames = traceback.extract_tb(problem.__traceback__)
     ours = [frame for frame in frames if f"{os.sep}leakscope{os.sep}" in frame.filename]
     return f" ({os.path.basename(ours[-1].filename)}:{ours[-1].lineno})" if ours else ""
