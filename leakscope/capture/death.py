@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.capture.signals import signal_name
 from leakscope.model.dump import Death
+from leakscope.units import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from leakscope.model.recording import End
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
+_NO_LIMIT = 2**60
+"""Version 1 says "no limit" with the largest number of pages."""
 
 
 class OomWitness:
@@ -44,7 +47,9 @@ class OomWitness:
         kills = _group_kills(self._group)
         if kills is not None and self._group_kills is not None:
             if kills > self._group_kills:
-                return "killed by the kernel's out-of-memory killer: its control group reached its memory limit"
+                limit = _group_limit(self._group)
+                told = f" (memory limit of its control group: {format_bytes(limit)})" if limit is not None else ""
+                return f"killed by the kernel's out-of-memory killer{told}"
             return None
         machine = _machine_kills()
         if machine is not None and self._machine_kills is not None and machine > self._machine_kills:
@@ -106,6 +111,19 @@ def _group_kills(group: Path | None) -> int | None:
         kills = _counter(group / name)
         if kills is not None:
             return kills
+    return None
+
+
+def _group_limit(group: Path | None) -> int | None:
+    """Bytes the group may use; None if as many as there are."""
+    if group is None:
+        return None
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            limit = int((group / name).read_text())
+        except (OSError, ValueError):
+            continue
+        return limit if limit < _NO_LIMIT else None
     return None
 
 

@@ -91,7 +91,8 @@ class Sampler:
             Seconds since recording began.
         """
         if elapsed_s >= self._next_look_s:
-            self._next_look_s = elapsed_s + _LOOK_EVERY_S
+            # Often at first: a program that takes all memory there is may be killed within a second.
+            self._next_look_s = elapsed_s + min(max(0.01 * elapsed_s, 0.02), _LOOK_EVERY_S)
             self.peek()
             if elapsed_s >= max(self._next_deep_s, self._held.solvent_at()):
                 self._next_deep_s = elapsed_s + _DEEP_EVERY_S

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from leakscope.capture.death import death_of
+from leakscope.capture.death import OomWitness, death_of
 from leakscope.model.recording import End
 
 
@@ -38,6 +39,24 @@ def test_sigkill_while_the_kernel_ran_out_of_memory_is_its_doing() -> None:
     death = death_of(End(0, signal.SIGKILL), finished=False, oom="killed for lack of memory")
     assert death is not None
     assert (death.kind, death.text) == ("oom", "killed for lack of memory")
+
+
+@pytest.mark.parametrize(
+    ("file", "limit"), [("memory.events", "memory.max"), ("memory.oom_control", "memory.limit_in_bytes")]
+)
+def test_the_kernels_count_of_the_control_group_is_the_witness(
+    file: str, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = tmp_path
+    monkeypatch.setattr("leakscope.capture.death._candidates", lambda lines: [group])
+    (group / file).write_text("oom 3\noom_kill 1\n")
+    (group / limit).write_text(f"{100 << 20}\n")
+    witness = OomWitness()
+    assert witness.verdict() is None
+    (group / file).write_text("oom 4\noom_kill 2\n")
+    assert witness.verdict() == (
+        "killed by the kernel's out-of-memory killer (memory limit of its control group: 100.0 MiB)"
+    )
 
 
 def test_another_signal_at_that_time_is_not() -> None:
