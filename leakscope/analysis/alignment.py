@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 UNMATCHED = -1
 _CLOCKS_AGREE_S = 2.0
 _CLOCKS_DRIFT = 0.01
+_NODES_COMPARED = 64
 
 
 def split_into_runs(dumps: Sequence[Dump]) -> tuple[tuple[Dump, ...], ...]:
@@ -65,7 +66,15 @@ def same_run(one: Dump, other: Dump) -> bool:
     if apart > _CLOCKS_AGREE_S + _CLOCKS_DRIFT * max(a.elapsed_s, b.elapsed_s):
         return False
     common = min(len(one.stacks), len(other.stacks))
-    return bool((one.stacks.parent[:common] == other.stacks.parent[:common]).all())
+    if not (one.stacks.parent[:common] == other.stacks.parent[:common]).all():
+        return False
+    # Native frames get their symbols when a dump is written; a library may be gone by then.
+    return all(_agree(one.stacks, other.stacks, node) for node in range(1, min(common, _NODES_COMPARED)))
+
+
+def _agree(one: StackTable, other: StackTable, node: int) -> bool:
+    a, b = one.frame_table[int(one.frame[node])], other.frame_table[int(other.frame[node])]
+    return a.kind == b.kind and (a.kind == "native" or a == b)
 
 
 def match_stacks(old: Dump, new: Dump) -> I8:

@@ -117,10 +117,12 @@ def judge_group(groups: Groups, group: int, least: float, idle_from_s: float = f
     kind = kind_of_growth(groups, group, trend, gain)
     confidence = _confidence(groups, group, trend, gain, error, kind)
     late = trend.length_s < _TOO_LATE_SHARE * _span(groups)
-    steady = trend.shape == "rising" and confidence >= LEAST_CONFIDENCE * CEILING and kind != ""
-    doubt: Doubt = "" if kind == "" or (steady and not late) else "late" if late and steady else "unsteady"
+    # What began late is not doubted for being unsteady as well.
+    enough = confidence / _earliness(groups, trend) >= LEAST_CONFIDENCE * CEILING
+    steady = trend.shape == "rising" and (enough if late else confidence >= LEAST_CONFIDENCE * CEILING)
+    doubt: Doubt = "" if kind == "" or (steady and not late) else "late" if steady else "unsteady"
     return Judgement(
-        growing=steady and not late, doubt=doubt, kind=kind, confidence=confidence, trend=trend,
+        growing=steady and not late and kind != "", doubt=doubt, kind=kind, confidence=confidence, trend=trend,
         gain_bytes=gain, gain_error=error, survivors=tuple(survivors.tolist()),
         longer_s=(_EARLY_SHARE * _span(groups) if late else 3 * trend.length_s) if doubt else float("nan"),
     )  # fmt: skip
@@ -202,10 +204,13 @@ def _confidence(groups: Groups, group: int, trend: Trend, gain: float, error: fl
     steady = _normal((trend.late_over_early - HALF_PACE) / max(trend.late_over_early_error, _LEAST_RATIO_ERROR))
     doubtful = sqrt(error**2 + 2 * trend.noise**2)
     real = _normal(gain / doubtful) if doubtful > 0 else 1.0
-    early = min(1.0, trend.length_s / (_EARLY_SHARE * max(_span(groups), 1e-9)))
     brief = min(1.0, _BRIEF_FACTOR + (1 - _BRIEF_FACTOR) * trend.length_s / _BRIEF_S)
     witnessed = _UNWITNESSED if kind == "kept" and have_stayed(groups, group, trend, gain) is None else 1.0
-    return CEILING * steady * real * _KIND_FACTOR[kind] * early * brief * witnessed
+    return CEILING * steady * real * _KIND_FACTOR[kind] * _earliness(groups, trend) * brief * witnessed
+
+
+def _earliness(groups: Groups, trend: Trend) -> float:
+    return min(1.0, trend.length_s / (_EARLY_SHARE * max(_span(groups), 1e-9)))
 
 
 def _span(groups: Groups) -> float:

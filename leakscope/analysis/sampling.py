@@ -31,7 +31,7 @@ matters there; it never exceeds ``bytes * interval``.
 
 *A worked number.*  A stack holds 4,000 blocks of 5.4 KiB, 21.1 MiB, recorded at 64 KiB: p = 0.081, w = 66.7 KiB, some
 324 rows.  The standard error is sqrt(21.1 MiB * 61.3 KiB) = 1.1 MiB, 5.3 %.  The same stack recorded with 512 KiB:
-15.5 %.  A stack that holds a single interval's worth of bytes is known to within 100 %: about one row.
+15.4 %.  A stack that holds a single interval's worth of bytes is known to within 100 %: about one row.
 
 What is assumed: rows are independent (one block hit by two points is one row, allowed for by ``p``), and the process'
 random numbers are good.  What is lost: blocks born and freed between two samples leave only totals behind.

@@ -55,14 +55,18 @@ def of_all_ages(survivors: F8, rows: I8, gain: float) -> bool:
 
     Notes
     -----
-    A quarter without survivors is forgiven if an even share of the gain would have been so few rows that none of them
-    being recorded is no surprise (5 %).
+    Quarters without survivors are forgiven if growth in few and heavy rows would have left them empty by chance (5 %),
+    and both halves of the window have some.
     """
     if rows.sum() == 0 or gain <= 0:
         return False
     share = gain / QUARTERS
-    surprise = exp(-share / (survivors.sum() / rows.sum())) < _CHANCE
-    return bool(((survivors >= _QUARTER_SHARE * share) | ~np.bool_(surprise)).all())
+    empty = survivors < _QUARTER_SHARE * share
+    if not empty.any():
+        return True
+    half = QUARTERS // 2
+    expected_rows = float(empty.sum()) * share / float(survivors.sum() / rows.sum())
+    return bool(rows[:half].any() and rows[half:].any()) and exp(-expected_rows) >= _CHANCE
 
 
 def have_stayed(groups: Groups, group: int, trend: Trend, gain: float) -> bool | None:
