@@ -112,7 +112,7 @@ def test_every_file_that_a_page_tells_to_read_exists(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:leakscope|tests|fixtures)/[\w./-]+|[A-Z]+\.md|LICENSE)`", text))
     assert named
-    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+    assert sorted(path for path in named if "NAME" not in path and not (ROOT / path).exists()) == []
 
 
 def readme_block(mark: str) -> str:
