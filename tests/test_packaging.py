@@ -125,7 +125,7 @@ def readme_block(mark: str) -> str:
 # What no text may hold
 
 # Spelled so that this file does not hold them.
-MACHINE_PATH = re.compile(r"(?<![\w.}>-])/(?:work|root|opt|tmp)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.}>-])/(?:work|root|tmp|opt/(?:venvs|pythons|wheels|pypi))/\w")
 REGISTRY_HOST = re.compile(r"py[p]i\.org|python[h]osted|deb\.[d]ebian|npm[j]s\.(?:org|com)")
 
 
