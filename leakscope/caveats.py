@@ -55,21 +55,19 @@ def _comparison(facts: Facts) -> Iterator[str]:
 
 def _losses(health: Health, dump: Dump) -> Iterator[str]:
     if health.dropped_blocks:
-        yield f"{format_count(health.dropped_blocks)} blocks were not recorded, for lack of room in the ledger"
+        yield f"{_count(health.dropped_blocks, 'block')} not recorded, for lack of room in the ledger"
     if health.dropped_stacks:
-        yield (
-            f"{format_count(health.dropped_stacks)} stacks found no room in the ledger; "
-            "their blocks are booked without a stack"
-        )
+        found = _count(health.dropped_stacks, "stack", "found no room in the ledger")
+        yield f"{found}; what was allocated there is booked without a stack"
     if health.dropped_threads:
-        yield f"{format_count(health.dropped_threads)} threads found no room in the ledger and share a name"
+        yield f"{_count(health.dropped_threads, 'thread', 'found no room in the ledger')}, and a name for all of these"
     if health.tracer_lost:
         yield (
-            f"another tool took the allocator hooks away ({format_count(health.tracer_lost)} times); "
+            f"another tool took the allocator hooks away ({_count(health.tracer_lost, 'time', '')}); "
             "some objects are booked on the line that first made their memory"
         )
     if health.unknown_frees > _MUCH_LOST * max(dump.meta.totals.free_blocks, 1):
-        yield f"{format_count(health.unknown_frees)} blocks were freed that the recorder should have known, but did not"
+        yield f"{_count(health.unknown_frees, 'block')} freed that the recorder should have known, but did not"
 
 
 def _unattributed(facts: Facts) -> Iterator[str]:
@@ -110,9 +108,17 @@ def _imprecision(facts: Facts) -> Iterator[str]:
 
 def _shortened(health: Health, max_frames: int) -> Iterator[str]:
     if health.collisions:
-        yield f"{format_count(health.collisions)} stacks could not be told apart from others"
+        yield f"{_count(health.collisions, 'stack', 'could not be told apart from others')}"
     if health.truncated_stacks:
+        one = health.truncated_stacks == 1
         yield (
-            f"{format_count(health.truncated_stacks)} stacks are deeper than {format_count(max_frames)} frames; "
-            "their outer callers are not shown"
+            f"{_count(health.truncated_stacks, 'stack', 'is' if one else 'are')} deeper than "
+            f"{format_count(max_frames)} frames; outer callers are not shown"
         )
+
+
+def _count(number: int, name: str, does: str = "") -> str:
+    """``1 block was``, ``2 blocks were``, or what they do instead."""
+    one = number == 1
+    verb = does or ("was" if one else "were")
+    return f"{format_count(number)} {name}{'' if one else 's'}" + (f" {verb}" if name != "time" else "")

@@ -7,6 +7,7 @@ looks.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.facts import Facts
@@ -107,7 +108,9 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
         return Verdict.UNKNOWN, findings[0].sentence
     trend = facts.total_trend("live_bytes")
     if trend.shape == "short":
-        return Verdict.UNKNOWN, _too_short(facts, trend)
+        # Samples may lie far apart; what is level across a gap has not grown in it.
+        level = trend.points >= LEAST_POINTS and facts.level_since() <= _LEVEL_BY * facts.end_s
+        return (Verdict.STABLE, _stable(facts, trend)) if level else (Verdict.UNKNOWN, _too_short(facts, trend))
     if trend.shape == "rising" and trend.rate_low > 0:
         gain, span = format_bytes(trend.gain, signed=True), format_duration(trend.length_s)
         return Verdict.UNKNOWN, f"Live memory rose, {gain} over the last {span}, but no single place stands out."
@@ -191,4 +194,4 @@ def _next_command(facts: Facts, verdict: Verdict) -> str | None:
     if not facts.last.source:
         return None
     by = "stack" if verdict is Verdict.GROWTH else "module"
-    return f"leakscope show {facts.last.source} --by {by}"
+    return f"leakscope show {shlex.quote(facts.last.source)} --by {by}"

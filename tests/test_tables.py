@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import dump, live, save
 
+from leakscope.analysis.facts import Facts
 from leakscope.errors import DumpFormatError
 from leakscope.formats import FORMATS, HEAD_BYTES, open_dump
 from leakscope.formats.format import Format
 from leakscope.formats.lks import LKS
+from leakscope.reports import REPORTS
+from leakscope.reports.report_format import ReportFormat
+from leakscope.rules import RULES
+from leakscope.rules.rule import Rule
+from leakscope.verdict import judge
 
 FOREIGN_DUMPS = Path(__file__).resolve().parent.parent / "fixtures" / "dumps"
 
@@ -72,3 +80,61 @@ def test_every_dump_cut_at_ten_places_is_malformed_with_an_offset(entry: Format,
             with pytest.raises(DumpFormatError) as caught:
                 open_dump(cut)
             assert caught.value.offset is not None
+
+
+rules = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+
+
+@rules
+def test_every_rule_has_a_code_and_a_name_of_its_own_and_the_name_of_its_file(rule: Rule) -> None:
+    assert [other.code for other in RULES].count(rule.code) == 1
+    assert re.fullmatch(r"LS[1-9]\d\d", rule.code)
+    assert import_module(f"leakscope.rules.{rule.name}").check is rule.check
+
+
+@rules
+def test_every_rule_has_a_page_with_the_six_headings(rule: Rule) -> None:
+    page = import_module(f"leakscope.rules.{rule.name}").__doc__ or ""
+
+    headings = [line for line in page.splitlines() if re.fullmatch(r"[A-Z][a-z]+( when)?", line)]
+    assert headings == ["Says", "Because", "Needs", "Not when", "Example", "Source"]
+
+
+@rules
+def test_every_rule_has_programs_and_quiet_twins(rule: Rule) -> None:
+    programs = Path(__file__).resolve().parent.parent / "fixtures" / "programs"
+    examples = {path.name for path in (programs / rule.name).glob("*.py")}
+    twins = {path.name for folder in programs.iterdir() if folder.name != rule.name for path in folder.glob("*.py")}
+
+    assert examples
+    assert examples <= twins
+
+
+@rules
+def test_every_rule_is_silent_about_an_empty_dump(rule: Rule) -> None:
+    assert rule.check(Facts([dump(live({}))])) == ()
+
+
+reports = pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+
+
+@reports
+def test_every_report_has_a_name_and_a_suffix_of_its_own(report: ReportFormat) -> None:
+    assert [other.name for other in REPORTS].count(report.name) == 1
+    assert [other.suffix for other in REPORTS].count(report.suffix) == 1
+
+
+@reports
+def test_every_report_has_goldens(report: ReportFormat) -> None:
+    assert list(
+        (Path(__file__).resolve().parent.parent / "fixtures" / "golden" / report.name).glob(f"*{report.suffix}")
+    )
+
+
+@reports
+def test_every_report_renders_a_program_and_an_empty_dump(report: ReportFormat) -> None:
+    for drawn in (dump(live({"f@app.py:10": (100, 64)})), dump(live({}))):
+        text = report.render(judge([drawn]))
+
+        assert "UNKNOWN" in text
+        assert text.endswith("\n")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table as Grid
 from rich.text import Text
 
 from leakscope.reports.first_screen import Table, bars, first_screen
@@ -21,9 +22,12 @@ from leakscope.reports.report_format import ReportFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import TypeAlias
 
     from leakscope.model.report import Report
     from leakscope.reports.first_screen import Column, FirstScreen, Item, Part
+
+Drawn: TypeAlias = "Text | Padding | Grid"
 
 LEAST_WIDTH = 60
 _MOST_WIDTH = 120
@@ -76,7 +80,7 @@ def render(report: Report, *, width: int | None = None, color: bool = False, pla
 TERMINAL = ReportFormat(name="terminal", suffix=".txt", render=render)
 
 
-def _lines(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
+def _lines(screen: FirstScreen, width: int) -> Iterable[Drawn]:
     yield Text(f"leakscope  {screen.program}", style="dim")
     if screen.end:
         yield Text(screen.end, style="bold red")
@@ -108,11 +112,16 @@ def _indented(text: Text) -> Padding:
     return Padding(text, (0, 0, 0, 2))
 
 
-def _hanging(mark: str, text: Text) -> Text:
-    return Text.assemble(f"  {mark}", text)
+def _hanging(mark: str, text: Text) -> Grid:
+    """A mark before a text whose further lines begin where the first one does."""
+    grid = Grid.grid(padding=0)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(f"  {mark}"), text)
+    return grid
 
 
-def _resident(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
+def _resident(screen: FirstScreen, width: int) -> Iterable[Drawn]:
     if not screen.resident:
         return
     yield from _title(screen.resident)
@@ -142,7 +151,7 @@ def _bar(parts: Sequence[Part], width: int) -> Text:
     return bar
 
 
-def _sparklines(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
+def _sparklines(screen: FirstScreen, width: int) -> Iterable[Drawn]:
     if not screen.lines:
         return
     times = screen.lines[0].times_s
@@ -154,12 +163,12 @@ def _sparklines(screen: FirstScreen, width: int) -> Iterable[Text | Padding]:
         yield _indented(Text.assemble(line.label.ljust(label), _GAP, (drawn, "cyan"), _GAP, line.span))
 
 
-def _findings(screen: FirstScreen) -> Iterable[Text | Padding]:
+def _findings(screen: FirstScreen) -> Iterable[Drawn]:
     if not screen.findings:
         return
     yield from _title("Findings")
     for number, item in enumerate(screen.findings, 1):
-        yield _indented(_finding_line(number, item))
+        yield _hanging(f"{number}. ", _finding_line(item))
         for text in (item.sentence, *item.details):
             if text:
                 yield Padding(Text(text), (0, 0, 0, 5))
@@ -167,10 +176,10 @@ def _findings(screen: FirstScreen) -> Iterable[Text | Padding]:
         yield _indented(Text(screen.more_findings))
 
 
-def _finding_line(number: int, item: Item) -> Text:
+def _finding_line(item: Item) -> Text:
     style = "bold" if item.verdict == "UNKNOWN" else "bold red" if item.verdict == "LEAK" else "bold yellow"
     numbers = _GAP.join(word for word in (item.growth, item.sure) if word)
-    return Text.assemble(f"{number}. ", (item.verdict, style), _GAP, numbers, _GAP, item.site)
+    return Text.assemble((item.verdict, style), _GAP, numbers, _GAP, item.site)
 
 
 def draw_table(table: Table, width: int) -> list[Text]:
@@ -181,16 +190,16 @@ def draw_table(table: Table, width: int) -> list[Text]:
     ----------
     table : Table
     width : int
-        Columns of text.  Whole columns go until it fits; then the words that remain are shortened, numbers never.
+        Columns of text.  Words give way down to a third of it each, then whole columns go until it fits; what is left
+        over is given back to the words.  Numbers are never shortened.
     """
     columns = fitting(table.columns, width)
-    widths = [_width(column) for column in columns]
+    widths = [_modest_width(column, width) for column in columns]
     spare = width - sum(widths) - len(_GAP) * (len(columns) - 1)
-    words = [index for index, column in enumerate(columns) if not column.right]
-    for index in sorted(words, key=lambda index: -widths[index]):
-        taken = min(max(-spare, 0), max(widths[index] - _SHORTEST_NAME, 0))
-        widths[index] -= taken
-        spare += taken
+    for index, column in enumerate(columns):
+        if not column.right:
+            widths[index] += (given := max(min(spare, _width(column) - widths[index]), _SHORTEST_NAME - widths[index]))
+            spare -= given
     rows = [Text(_row([column.title for column in columns], columns, widths), style="dim")]
     rows += [Text(_row([*cells], columns, widths)) for cells in zip(*(column.cells for column in columns), strict=True)]
     for row in rows:
@@ -209,9 +218,18 @@ def fitting(columns: Sequence[Column], width: int) -> list[Column]:
     width : int
     """
     kept = list(columns)
-    while sum(map(_width, kept)) + len(_GAP) * (len(kept) - 1) > width and any(column.drop for column in kept):
+    while _together(kept, width) > width and any(column.drop for column in kept):
         kept.remove(max(kept, key=lambda column: column.drop))
     return kept
+
+
+def _together(columns: Sequence[Column], width: int) -> int:
+    return sum(_modest_width(column, width) for column in columns) + len(_GAP) * (len(columns) - 1)
+
+
+def _modest_width(column: Column, width: int) -> int:
+    """What a column needs at least: all of a number, of words no more than a third of the table."""
+    return _width(column) if column.right else min(_width(column), max(width // 3, _SHORTEST_NAME))
 
 
 def _width(column: Column) -> int:

@@ -1,0 +1,102 @@
+"""Reports to render: judged from drawn programs, so that they are what a user gets, and one full of traps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from builders import chunks, dump, live
+from simulation import Life, recorded
+
+from leakscope.model.dump import Death, Dump, Health, LedgerTotals
+from leakscope.model.report import Report
+from leakscope.verdict import judge
+
+MIB = 1 << 20
+STD = "/usr/lib/python3.11"
+LOADS = f"main@app.py:3 > handle@app/web.py:44 > loads@{STD}/json/__init__.py:346 > decode@{STD}/json/decoder.py:353"
+END = 40.0
+
+
+def web_shop(number: int = 2, end: float = END) -> Dump:
+    """Sessions that leak on two workers, documents that come and go, a cache that is full, an import."""
+    life = Life()
+    for at in np.arange(0, END, 0.01):
+        thread = f"worker-{int(at * 100) % 2 + 1}"
+        life.add("main@app.py:3 > handle@app/web.py:41 > Session.__init__@app/sessions.py:12", 5300, at, thread=thread)
+        life.add(LOADS, 900, at, at + 0.4, thread=thread)
+        life.add("main@app.py:3 > lookup@app/prices.py:7", 2000, at, at + 6.0)
+    for at in np.linspace(0.01, 0.5, 300):
+        life.add("<module>@app.py:1 > _find_and_load@<frozen importlib._bootstrap>:1 > f@x.py:1", 12_000, at)
+    seen = recorded(
+        life, end, samples=80, number=number, reason="exit", argv=("app.py", "--port", "80"), cwd="/srv/shop"
+    )
+    bytes_live = int(seen.allocations.weight.sum())
+    totals = LedgerTotals(
+        live_bytes=bytes_live, live_blocks=len(seen.allocations), live_bytes_by_domain={"obj": bytes_live},
+        arena_count=30, arena_bytes=30 * MIB, mapping_count=1, mapping_bytes=2 * MIB,
+    )  # fmt: skip
+    process = replace(
+        seen.meta.process, rss_bytes=52 * MIB, rss_anon_bytes=40 * MIB, rss_file_bytes=10 * MIB,
+        rss_shmem_bytes=2 * MIB, ledger_bytes=2 * MIB, began_rss_anon_bytes=5 * MIB,
+    )  # fmt: skip
+    return replace(
+        seen, meta=replace(seen.meta, totals=totals, process=process), source=f"leakscope-app.4242/{number:04}.lks"
+    )
+
+
+def growing() -> Report:
+    """The shop, killed, in two dumps, with a few things that were missed."""
+    last = web_shop()
+    died = replace(last.meta, reason="death", death=Death("signal", 9, "killed by SIGKILL"))
+    return judge([web_shop(1, 10.0), replace(last, meta=died, health=Health(truncated_stacks=4, dropped_blocks=12))])
+
+
+def stable() -> Report:
+    """A program that fills a cache and stays level."""
+    life = Life()
+    for at in np.arange(0, 8, 0.01):
+        life.add("main@app.py:3 > lookup@app/prices.py:7", 2000, at)
+    return judge([replace(recorded(life, END), source="run/0001.lks")])
+
+
+def unknown() -> Report:
+    """A run of a fifth of a second."""
+    life = Life()
+    for at in np.arange(0, 0.2, 0.001):
+        life.add("main@app.py:3", 20_000, at)
+    return judge([replace(recorded(life, 0.2, samples=2), source="run/0001.lks")])
+
+
+def hostile() -> Report:
+    """Names that a stranger chose: markup, escape sequences, tables, line ends, right to left, very long ones."""
+    names = [
+        "[red]f[/red]@[bold]a.py:1", "\x1b[31mf\x07@\x1b]0;title\x07.py:2", "f|g`h`@a|b`c.py:3",
+        "f\n\r\tg@a\nb.py:4", "f\u202eg\u2066@x\u200b.py:5", "<script>@<b>.py:6",
+        "f" * 300 + "@" + "d/" * 150 + "x.py:7", "日本語@日本.py:8", "é\udcff@é.py:9", "*_~#f@**a**.py:10",
+    ]  # fmt: skip
+    life = Life()
+    for at in np.arange(0, END, 0.05):
+        for name in names:
+            life.add(f"main@app.py:3 > {name}", 900, float(at), thread="w\x1b[0m|`x`")
+    seen = recorded(life, END, argv=("a\x1b[2J\nb\udcff.py",))
+    return judge([replace(seen, source="d\x1b[0m/1`2|.lks")], top=20)
+
+
+def mapped() -> Report:
+    """A program that asked for much more than it touched, beside arenas and mappings."""
+    return judge(
+        [
+            dump(
+                live({"f@a.py:1": (3, 40 * MIB)}, domain="native")
+                + chunks({"f@a.py:1": (4, MIB)})
+                + chunks({"g@a.py:2": (1, 64 * MIB)}, kind="mapping"),
+                rss_bytes=48 * MIB,
+            )
+        ]
+    )
+
+
+REPORTS = {
+    "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped,
+}  # fmt: skip

@@ -1,0 +1,218 @@
+"""One verdict over everything: the first line, the order of findings, and the numbers beside them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import chunks, dump, live, series
+from simulation import FOREVER, Life, recorded
+
+from leakscope.model.dump import Death
+from leakscope.model.finding import Finding, Growth, Subject, Verdict
+from leakscope.verdict import judge, settle
+
+MIB = 1 << 20
+END = 40.0
+
+
+def filling(until: float, *, site: str = "f@app.py:1", died: float = FOREVER) -> Life:
+    life = Life()
+    for born in np.arange(0, until, 0.01):
+        life.add(site, 1024, float(born), died)
+    return life
+
+
+def test_one_place_that_grows_is_the_sentence() -> None:
+    report = judge([recorded(filling(END), END)])
+
+    assert report.verdict is Verdict.GROWTH
+    assert report.sentence == report.findings[0].sentence
+
+
+def test_several_places_are_counted_and_added_up() -> None:
+    life = filling(END)
+    for born in np.arange(0, END, 0.02):
+        life.add("g@app.py:9", 1024, float(born))
+
+    report = judge([recorded(life, END)])
+
+    assert report.sentence.startswith(
+        "2 places keep growing, together +150.0 KiB/s; most of it: `f` in app.py:1 keeps "
+    )
+    assert [finding.subject.function for finding in report.findings] == ["f", "g"]
+
+
+def test_level_memory_is_stable_and_says_for_how_long() -> None:
+    report = judge([recorded(filling(END / 4), END)])
+
+    assert report.verdict is Verdict.STABLE
+    assert report.sentence == "Nothing keeps growing: live memory is level at 1,000.0 KiB over the last 30.0 s."
+    assert report.findings == ()
+
+
+def test_a_cache_that_fills_ever_more_slowly_is_stable() -> None:
+    life = Life()
+    for number in range(4000):
+        life.add("f@app.py:1", 1024, -10 * np.log1p(-number / 4000 * 0.982))
+
+    assert "rose to 3.9 MiB, but ever more slowly" in judge([recorded(life, END)]).sentence
+
+
+def test_too_short_a_run_is_unknown() -> None:
+    report = judge([recorded(filling(0.2), 0.2, samples=2)])
+
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.sentence == (
+        "Too short to tell growth from a start: 2 samples in 200 ms; give it work for 1.0 s or more."
+    )
+
+
+def test_what_is_level_across_a_gap_is_level_and_what_is_not_is_unknown() -> None:
+    # given samples in the first half only, and at the end
+    sample_at = [*np.linspace(1, 19, 30), END]
+    level = judge([recorded(filling(END / 4), END, sample_at=sample_at)])
+    life = filling(END / 4)
+    for number in range(300):
+        life.add("g@app.py:9", 4096, 30 + number / 100)
+    risen = judge([recorded(life, END, sample_at=sample_at)])
+
+    assert (level.verdict, risen.verdict) == (Verdict.STABLE, Verdict.UNKNOWN)
+    assert risen.sentence == "Too few samples to tell growth from a start: 26 samples in 40.0 s, with gaps."
+
+
+def test_growth_that_is_spread_too_thin_to_name_is_unknown() -> None:
+    # given a thousand lines that each gain a little
+    life = Life()
+    for number in range(4000):
+        life.add(f"f{number % 1000}@app.py:{number % 1000 + 1}", 1024, number / 100)
+
+    report = judge([recorded(life, END)])
+
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.sentence.startswith("Live memory rose, +3.")
+    assert report.sentence.endswith("over the last 36.0 s, but no single place stands out.")
+
+
+def test_a_leak_is_never_claimed_by_growth_alone() -> None:
+    assert Verdict.LEAK not in {finding.verdict for finding in judge([recorded(filling(END), END)]).findings}
+
+
+def finding(verdict: Verdict, gain: int, function: str, code: str = "LS501") -> Finding:
+    return Finding(
+        code=code, rule="r", verdict=verdict, confidence=0.5, fingerprint=function, sentence=function,
+        subject=Subject(kind="blocks", function=function), bytes=1, count=1, growth=Growth(gain, 1, (0, 0)), stack=(),
+        evidence=(), advice=(),
+    )  # fmt: skip
+
+
+def test_findings_are_settled_so_that_each_subject_is_blamed_once_and_the_worst_come_first() -> None:
+    explained = finding(Verdict.BOUNDED, 900, "cache", "LS301")
+    found = [
+        explained, finding(Verdict.GROWTH, 5, "small"), finding(Verdict.UNKNOWN, 99, "perhaps"),
+        finding(Verdict.GROWTH, 900, "cache"), finding(Verdict.GROWTH, 50, "big"), finding(Verdict.LEAK, 1, "leak"),
+    ]  # fmt: skip
+
+    assert [one.sentence for one in settle(found)] == ["leak", "big", "small", "cache", "perhaps"]
+    assert settle(found)[3] is explained
+
+
+def test_sources_and_totals_have_one_entry_per_dump_in_time_order() -> None:
+    drawn = series(
+        live({"f@app.py:1": (10, 1024)}) + chunks({"f@app.py:1": (2, MIB)}),
+        live({"f@app.py:1": (20, 1024)}) + chunks({"f@app.py:1": (3, MIB)}),
+    )
+
+    report = judge(drawn[::-1])
+
+    assert [source.number for source in report.sources] == [1, 2]
+    assert report.totals.live_bytes == (10_240, 20_480)
+    assert report.totals.chunks == (2, 3)
+    assert report.totals.objects == (None, None)
+    assert report.totals.resident is not None
+    assert report.totals.resident.rss_bytes == report.totals.rss_bytes[-1]
+
+
+def test_sparklines_are_the_series_of_the_last_dump_and_holes_are_none() -> None:
+    seen = recorded(filling(END), END, samples=10)
+
+    lines = {line.name: line for line in judge([seen]).sparklines}
+
+    assert list(lines) == ["rss_bytes", "live_bytes", "live_blocks"]
+    assert lines["live_bytes"].values[-1] == seen.allocations.weight.sum()
+
+
+@pytest.mark.parametrize(
+    ("by", "labels"),
+    [
+        ("line", [("f", "app/a.py:1"), ("g", "app/b.py:2"), ("f", "app/a.py:9")]),
+        ("stack", [("f", "app/a.py:1"), ("g", "app/b.py:2"), ("f", "app/a.py:9")]),
+        ("module", [("app.a", ""), ("app.b", "")]),
+        ("thread", [("MainThread", ""), ("w", "")]),
+        ("library", [("(Python, no library)", ""), ("x.so", "")]),
+    ],
+)
+def test_tables_are_grouped_as_asked(by: str, labels: list[tuple[str, str]]) -> None:
+    drawn = dump(
+        live({"f@app/a.py:1": (9, 1000), "f@app/a.py:9": 3000})
+        + live({"g@app/b.py:2 > !malloc@/lib/x.so": (5, 1000)}, thread="w")
+    )
+
+    report = judge([drawn], by=by)  # type: ignore[arg-type]
+
+    assert [(row.label, row.where) for row in report.top_live] == labels
+    assert sum(row.share for row in report.top_live) == pytest.approx(1.0)
+    assert sum(row.bytes for row in report.top_live) == 17_000
+
+
+def test_gains_between_two_dumps_are_differences_and_trifles_are_not_listed() -> None:
+    first, last = series(
+        live({"f@app.py:1": (100, 1024), "g@app.py:2": (10, 1024)}),
+        live({"f@app.py:1": (300, 1024), "g@app.py:2": (12, 1024), "h@app.py:3": (5, 1024)}),
+    )
+
+    report = judge([first, last])
+
+    assert [(row.label, row.growth_bytes) for row in report.top_growing] == [("f", 200 * 1024), ("h", 5 * 1024)]
+
+
+def test_gains_between_two_runs_are_found_by_name_whatever_the_folders_and_intervals() -> None:
+    first = dump(live({"f@/x/app.py:1": (1000, 1024)}), cwd="/x", pid=1, interval_bytes=64 * 1024)
+    last = dump(live({"f@/y/app.py:5": (1500, 1024)}), cwd="/y", pid=2)
+
+    report = judge([first, last])
+
+    assert [(row.label, row.where, row.growth_bytes) for row in report.top_growing] == [("f", "app.py:5", 500 * 1024)]
+    assert any("2 runs" in note for note in report.notes)
+    assert any("different sampling intervals" in note for note in report.notes)
+
+
+def test_the_tooth_of_a_sawtooth_that_happens_to_stand_is_no_gain() -> None:
+    life = Life()
+    for born in np.arange(0, END, 0.01):
+        life.add("f@app.py:1", 1024, float(born), float((born // 3 + 1) * 3))
+
+    assert judge([recorded(life, END)]).top_growing == ()
+
+
+def test_top_limits_the_rows() -> None:
+    drawn = dump(live({f"f@app.py:{line}": 1000 + line for line in range(1, 30)}))
+
+    assert len(judge([drawn], top=3).top_live) == 3
+
+
+def test_the_death_and_the_next_command_are_told() -> None:
+    seen = recorded(filling(END), END)
+    died = replace(seen, meta=replace(seen.meta, death=Death("signal", 9, "killed by SIGKILL")), source="run/0002.lks")
+
+    report = judge([died])
+
+    assert report.sources[-1].death == Death("signal", 9, "killed by SIGKILL")
+    assert report.next_command == "leakscope show run/0002.lks --by stack"
+
+
+def test_a_dump_with_nothing_in_it_is_judged() -> None:
+    empty = replace(dump(live({})), series=series(live({}))[0].series)
+
+    assert judge([empty]).verdict is Verdict.UNKNOWN
