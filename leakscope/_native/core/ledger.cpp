@@ -2,7 +2,10 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <initializer_list>
+
+#include "../platform/prim.h"
 
 namespace leakscope {
 namespace {
@@ -11,6 +14,12 @@ constexpr std::uint64_t page = 4096;
 
 constexpr std::uint64_t rounded(std::uint64_t bytes) {
   return (bytes + page - 1) / page * page;
+}
+
+// One per MiB of heap: room for twice the machine's memory, in which a heap with holes may lie scattered.
+std::uint64_t shadow_regions() {
+  const std::uint64_t megabytes = prim::physical_bytes() >> 20;
+  return std::clamp<std::uint64_t>(2 * megabytes, 1u << 13, 1u << 20);
 }
 
 }  // namespace
@@ -45,8 +54,8 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   place(header.chunk_rows, sizeof(ChunkRow) << 17);
   place(header.shadow_directory,
         exact ? sizeof(std::uint32_t) << 27 : 0);  // 47-bit addresses, 1 MiB a region
-  place(header.shadow_bases, exact ? sizeof(std::uint64_t) << 17 : 0);
-  place(header.shadow_regions, exact ? std::uint64_t{65536 * 8} << 17 : 0);  // 128 GiB of heap
+  place(header.shadow_bases, exact ? sizeof(std::uint64_t) * shadow_regions() : 0);
+  place(header.shadow_regions, exact ? std::uint64_t{65536 * 8} * shadow_regions() : 0);
   header.file_bytes = next;
 
   header.string_count = 1;  // id 0 of each table is taken: "", no frame, the root

@@ -20,6 +20,14 @@ class LiveTable {
 
   SpinLock& lock() noexcept { return lock_; }
 
+  // Exact recording's short way, for blocks that the shadow can hold; false: take the other.
+  bool put_exact(std::uint64_t address, const ShadowTable::Entry& entry) noexcept {
+    return exact_ && ShadowTable::fits(address) && shadow_.put(address, entry);
+  }
+  bool take_exact(std::uint64_t address, ShadowTable::Entry& entry) noexcept {
+    return exact_ && ShadowTable::fits(address) && shadow_.take(address, entry);
+  }
+
  private:
   bool put_row(const BlockRow& block) noexcept;
   bool take_row(std::uint64_t address, BlockRow& block) noexcept;

@@ -32,13 +32,17 @@ void Recorder::attach(Ledger ledger) noexcept {
   began_ns_ = header.began_monotonic_ns;
   trie_.attach(ledger);
   live_.attach(ledger);
+  counters_[0] = ledger.counters(0);
+  counters_[1] = ledger.counters(1);
+  totals_ = header.totals;
   refresh();
 }
 
 void Recorder::refresh() noexcept {
   const std::uint64_t now = prim::coarse_ns();
-  now_ms_.store(now > began_ns_ ? static_cast<std::uint32_t>((now - began_ns_) / 1'000'000) : 0,
-                std::memory_order_relaxed);
+  const auto now_ms = now > began_ns_ ? static_cast<std::uint32_t>((now - began_ns_) / 1'000'000) : 0;
+  now_ms_.store(now_ms, std::memory_order_relaxed);
+  birth_.store(ShadowTable::pack_birth(now_ms), std::memory_order_relaxed);
 }
 
 inline void Recorder::count(Counters& at, DomainTotals& totals, const BlockRow& block, bool allocation,
@@ -59,6 +63,16 @@ inline void Recorder::count(Counters& at, DomainTotals& totals, const BlockRow& 
 
 void Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack,
                          ThreadIndex thread, Locking locking) noexcept {
+  const int set = static_cast<int>(locking);
+  if (live_.put_exact(address, {size, stack, thread, domain, birth_.load(std::memory_order_relaxed)})) {
+    Counters& at = counters_[set][stack];
+    DomainTotals& total = totals_[set][static_cast<int>(domain)];
+    add(at.alloc_bytes, size, locking);
+    add(at.alloc_blocks, one_block, locking);
+    add(total.alloc_bytes, size, locking);
+    add(total.alloc_blocks, one_block, locking);
+    return;
+  }
   BlockRow block{};
   block.address = address;
   block.size = size;
@@ -71,14 +85,12 @@ void Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domai
     ledger_.header().dropped_blocks.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  const int set = static_cast<int>(locking);
-  count(ledger_.counters(set)[stack], ledger_.header().totals[set][static_cast<int>(domain)], block, true,
-        locking);
+  count(counters_[set][stack], ledger_.header().totals[set][static_cast<int>(domain)], block, true, locking);
 }
 
 void Recorder::count_free(const BlockRow& block, ThreadIndex thread, Locking locking) noexcept {
   const int set = static_cast<int>(locking);
-  Counters& at = ledger_.counters(set)[block.stack];
+  Counters& at = counters_[set][block.stack];
   count(at, ledger_.header().totals[set][static_cast<int>(block.domain)], block, false, locking);
   if (thread != block.thread) {
     const std::uint64_t blocks = Sampler::blocks(block.size, block.weight);
@@ -88,6 +100,21 @@ void Recorder::count_free(const BlockRow& block, ThreadIndex thread, Locking loc
 }
 
 bool Recorder::freed(std::uint64_t address, ThreadIndex thread, Locking locking) noexcept {
+  ShadowTable::Entry entry;
+  if (live_.take_exact(address, entry)) {
+    const int set = static_cast<int>(locking);
+    Counters& at = counters_[set][entry.stack];
+    DomainTotals& total = totals_[set][static_cast<int>(entry.domain)];
+    add(at.free_bytes, entry.size, locking);
+    add(at.free_blocks, one_block, locking);
+    add(total.free_bytes, entry.size, locking);
+    add(total.free_blocks, one_block, locking);
+    if (__builtin_expect(thread != entry.thread, 0)) {
+      add(at.foreign_blocks, one_block, locking);
+      ledger_.header().foreign_blocks.fetch_add(one_block, std::memory_order_relaxed);
+    }
+    return true;
+  }
   BlockRow block;
   if (!live_.take(address, block)) return false;
   count_free(block, thread, locking);
@@ -108,8 +135,8 @@ bool Recorder::relabelled(std::uint64_t address, StackId stack, ThreadIndex thre
     return true;
   }
   const int set = static_cast<int>(locking);
-  count(ledger_.counters(set)[stack], ledger_.header().totals[set][static_cast<int>(block.domain)], block,
-        true, locking);
+  count(counters_[set][stack], ledger_.header().totals[set][static_cast<int>(block.domain)], block, true,
+        locking);
   return true;
 }
 
@@ -185,7 +212,7 @@ void Recorder::count_chunk(const ChunkRow& chunk, std::uint64_t size, bool taken
   if (size >= large_mapping_bytes) header.large_mappings.fetch_add(amount, std::memory_order_relaxed);
   BlockRow block{};
   block.size = block.weight = size;
-  count(ledger_.counters(1)[chunk.stack], header.totals[1][static_cast<int>(Domain::mapping)], block, taken,
+  count(counters_[1][chunk.stack], header.totals[1][static_cast<int>(Domain::mapping)], block, taken,
         Locking::none);
 }
 

@@ -61,7 +61,9 @@ class Recorder {
 
   Ledger ledger_;
   std::uint64_t interval_ = 1, exact_bytes_ = 0, began_ns_ = 0;
-  std::atomic<std::uint32_t> now_ms_{0};
+  std::atomic<std::uint32_t> now_ms_{0}, birth_{0};  // the same moment, as rows and as the shadow keep it
+  Counters* counters_[2] = {};
+  DomainTotals (*totals_)[domain_count] = nullptr;
   StackTrie trie_;
   LiveTable live_;
   SpinLock chunk_lock_, thread_lock_;

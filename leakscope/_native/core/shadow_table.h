@@ -23,11 +23,16 @@ class ShadowTable {
     std::uint32_t birth;
   };
 
-  void attach(Ledger ledger) noexcept { ledger_ = ledger; }
+  void attach(Ledger ledger) noexcept {
+    ledger_ = ledger;
+    directory_ = ledger.shadow_directory();
+    regions_ = ledger.shadow_regions();
+    limit_ = capacity<std::uint64_t>(ledger.header().shadow_bases);
+  }
 
   static bool fits(std::uint64_t address) noexcept { return (address & 15) == 0 && (address >> 47) == 0; }
 
-  // False if no region could be had (128 GiB of heap are covered already).
+  // False if no region could be had.
   bool put(std::uint64_t address, const Entry& entry) noexcept {
     std::uint64_t* slot = slot_at(address, true);
     if (slot == nullptr) return false;
@@ -128,16 +133,15 @@ class ShadowTable {
   }
 
   std::uint64_t* slot_at(std::uint64_t address, bool make) noexcept {
-    std::atomic<std::uint32_t>& entry = ledger_.shadow_directory()[address >> 20];
+    std::atomic<std::uint32_t>& entry = directory_[address >> 20];
     std::uint32_t region = entry.load(std::memory_order_acquire);
     if (region == no_region) {
       if (!make) return nullptr;
       region = make_region(address >> 20, entry);
       if (region == no_region) return nullptr;
     }
-    if (region > capacity<std::uint64_t>(ledger_.header().shadow_bases)) return nullptr;
-    return ledger_.shadow_regions() + std::uint64_t{region - 1} * granules +
-           ((address >> 4) & (granules - 1));
+    if (region > limit_) return nullptr;
+    return regions_ + std::uint64_t{region - 1} * granules + ((address >> 4) & (granules - 1));
   }
 
   std::uint32_t make_region(std::uint64_t number, std::atomic<std::uint32_t>& entry) noexcept;
@@ -162,6 +166,9 @@ class ShadowTable {
   }
 
   Ledger ledger_;
+  std::atomic<std::uint32_t>* directory_ = nullptr;
+  std::uint64_t* regions_ = nullptr;
+  std::uint32_t limit_ = 0;
 };
 
 }  // namespace leakscope

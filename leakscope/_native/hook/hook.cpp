@@ -11,13 +11,12 @@
 
 namespace leakscope::hook {
 
-thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
-std::uint8_t page_filter[filter_entries];
+constinit thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
+std::uint8_t heap_filter[filter_entries];
 std::uint8_t code_page[code_pages];
 Interpreter interpreter;
 Recorder recorder;
-std::atomic<bool> recording{false};
-std::atomic<bool> many_interpreters{false};
+std::atomic<Activity> activity{Activity::off};
 
 namespace {
 
@@ -29,14 +28,14 @@ bool exit_key_made = false;
 constexpr std::int64_t idle_bytes = 1 << 20;
 
 std::uint8_t& filter_entry(std::uint64_t address) noexcept {
-  return page_filter[(address >> 12) & (filter_entries - 1)];
+  return heap_filter[filter_index(address)];
 }
 
 void thread_ended(void*) {
   ThreadState& thread = thread_state;
   if (thread.phase != 1) return;
   thread.phase = 2;
-  if (recording.load(std::memory_order_relaxed)) recorder.thread_ended(thread.thread);
+  if (recording()) recorder.thread_ended(thread.thread);
   release_cache(thread);
 }
 
@@ -61,41 +60,61 @@ void arm(ThreadState& thread) noexcept {
 bool is_marked(ThreadState& thread, std::size_t size) noexcept {
   if (interval_bytes <= 1) {
     thread.countdown = -1;
+    if ((++thread.ticks & 63) == 0) recorder.refresh();  // the clock is dearer than the rest of a look
     return true;
   }
+  ++thread.ticks;
   thread.remaining -= thread.armed - thread.countdown;
   const bool recorded = thread.remaining < 0 || size >= exact_bytes;
-  if (recorded) thread.remaining = Sampler::gap(thread.random, interval_bytes);
+  if (recorded) {
+    thread.remaining = Sampler::gap(thread.random, interval_bytes);
+    recorder.refresh();
+  }
   arm(thread);
   return recorded;
 }
 
-// Common beginning of every slow path: false if the event is none of ours.
-bool enter(ThreadState& thread, Locking& locking) noexcept {
+// The uncommon beginnings of a look: nothing is recorded, the thread is new, more than one interpreter.
+__attribute__((noinline)) bool enter_first(ThreadState& thread, Locking& locking) noexcept {
   if (thread.busy != 0) return false;
-  if (!recording.load(std::memory_order_acquire)) {
+  const Activity now = activity.load(std::memory_order_acquire);
+  if (now == Activity::off) {
     thread.countdown = thread.armed = idle_bytes;
     return false;
   }
+  if (now == Activity::many_interpreters) locking = Locking::none;
   thread.busy = 1;
-  if (many_interpreters.load(std::memory_order_relaxed)) locking = Locking::none;
   if (thread.phase == 0) {
+    const int error = errno;
     register_thread(thread);
     thread.remaining = Sampler::gap(thread.random, interval_bytes);
     thread.armed = thread.countdown = 0;
+    errno = error;
   }
-  if ((++thread.ticks & 63) == 0 || interval_bytes > 1) recorder.refresh();
   return true;
 }
 
-void leave(ThreadState& thread) noexcept {
+// Common beginning of every look: false if the event is none of ours.
+inline bool enter(ThreadState& thread, Locking& locking) noexcept {
+  const bool usual =
+      thread.busy == 0 && thread.phase != 0 && activity.load(std::memory_order_acquire) == Activity::on;
+  if (__builtin_expect(!usual, 0)) return enter_first(thread, locking);
+  thread.busy = 1;
+  return true;
+}
+
+inline void leave(ThreadState& thread) noexcept {
   thread.busy = 0;
 }
 
 StackId stack_here(ThreadState& thread, Domain domain, Locking& locking) noexcept {
   StackId stack = 0;
   if (interpreter.stack != nullptr && thread.phase == 1) stack = interpreter.stack(thread, locking);
-  if (domain == Domain::native || domain == Domain::mapping) stack = native_stack(stack);
+  if (domain == Domain::native || domain == Domain::mapping) {
+    const int error = errno;
+    stack = native_stack(stack);
+    errno = error;
+  }
   return stack;
 }
 
@@ -123,12 +142,10 @@ void allocated(ThreadState& thread, void* address, std::size_t size, Domain doma
                Locking locking) noexcept {
   if (address == nullptr || !enter(thread, locking)) return;
   if (is_marked(thread, size)) {
-    const int error = errno;
     const StackId stack = stack_here(thread, domain, locking);
     const auto where = reinterpret_cast<std::uintptr_t>(address);
     if (interval_bytes > 1) filter_add(where);
     recorder.allocated(where, size, domain, stack, thread.thread, locking);
-    errno = error;
   }
   leave(thread);
 }
@@ -178,11 +195,10 @@ void settle(ThreadState& thread, const BlockRow& block, bool moved, Locking lock
 void chunk_taken(ThreadState& thread, void* address, std::size_t size, ChunkKind kind) noexcept {
   Locking locking = Locking::none;
   if (!enter(thread, locking)) return;
-  const int error = errno;
+  recorder.refresh();
   const Domain domain = kind == ChunkKind::mapping ? Domain::mapping : Domain::obj;
   const StackId stack = stack_here(thread, domain, locking);
   recorder.chunk_taken(reinterpret_cast<std::uintptr_t>(address), size, kind, stack, thread.thread);
-  errno = error;
   leave(thread);
 }
 
@@ -195,7 +211,7 @@ void chunk_released(ThreadState& thread, void* address, std::size_t size) noexce
 
 void begin(FreeLists free_lists, const char* python) noexcept {
   Ledger ledger = process_ledger();
-  if (!ledger || recording.load()) return;
+  if (!ledger || recording()) return;
   Header& header = ledger.header();
   ThreadState& thread = thread_state;
   thread.busy = 1;
@@ -210,11 +226,11 @@ void begin(FreeLists free_lists, const char* python) noexcept {
   exit_key_made = pthread_key_create(&exit_key, thread_ended) == 0;
   recorder.attach(ledger);
   recorder.thread_named(static_cast<std::uint64_t>(pthread_self()), "MainThread");
-  if (interval_bytes <= 1) memset(page_filter, 255, sizeof page_filter);
+  if (interval_bytes <= 1) memset(heap_filter, 255, sizeof heap_filter);
   thread.phase = 0;
   thread.countdown = -1;
   header.phase.store(Phase::recording, std::memory_order_release);
-  recording.store(true, std::memory_order_release);
+  activity.store(Activity::on, std::memory_order_release);
   thread.busy = 0;
 }
 
@@ -231,7 +247,7 @@ bool has_ledger() noexcept {
 
 const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept {
   Ledger ledger = process_ledger();
-  if (!ledger || !recording.load()) return nullptr;
+  if (!ledger || !recording()) return nullptr;
   Header& header = ledger.header();
   header.request_reason.store(reason);
   const std::uint32_t ticket = header.request.fetch_add(1) + 1;
@@ -253,7 +269,7 @@ const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcep
 // What leakscope._core finds by name inside a recorded program.
 extern "C" {
 __attribute__((visibility("default"))) int leakscope_is_recording() {
-  return leakscope::hook::recording.load() ? 1 : 0;
+  return leakscope::hook::recording() ? 1 : 0;
 }
 __attribute__((visibility("default"))) const char* leakscope_request_dump(unsigned long long timeout_ns) {
   return leakscope::hook::request_dump(leakscope::reason_request, timeout_ns);

@@ -31,16 +31,20 @@ struct ThreadState {
   std::uint8_t raw_domain;  // domain + 1 of the request that is falling through to raw
 };
 
-extern thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
+// constinit: otherwise every access would first ask whether the variable needs constructing.
+extern constinit thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
 
-// Which pages hold recorded blocks: a saturating count per page number, so that most frees are one load and a jump.
-// In exact recording all entries are saturated.
+// Which parts of the heap hold recorded blocks: a saturating count per 256 bytes of address, so that most frees are one
+// load and a jump. In exact recording all entries are saturated.
 inline constexpr std::uint64_t filter_entries = 1u << 20;
-extern std::uint8_t page_filter[filter_entries];
+extern std::uint8_t heap_filter[filter_entries];
+
+inline std::uint64_t filter_index(std::uintptr_t address) noexcept {
+  return (address >> 8) & (filter_entries - 1);
+}
 
 inline bool may_be_recorded(const void* address) noexcept {
-  return __builtin_expect(
-      page_filter[(reinterpret_cast<std::uintptr_t>(address) >> 12) & (filter_entries - 1)] != 0, 0);
+  return __builtin_expect(heap_filter[filter_index(reinterpret_cast<std::uintptr_t>(address))] != 0, 0);
 }
 void filter_add(std::uint64_t address) noexcept;
 void filter_remove(std::uint64_t address) noexcept;
@@ -64,9 +68,14 @@ struct Interpreter {
 };
 extern Interpreter interpreter;
 extern Recorder recorder;
-extern std::atomic<bool> recording;
-// Set for good once an interpreter beside the main one asks for memory: its lock may be another.
-extern std::atomic<bool> many_interpreters;
+
+// Whether anything is recorded. `many_interpreters`: for good once an interpreter beside the main one has asked for
+// memory, since its lock may be another.
+enum class Activity : std::uint8_t { off, on, many_interpreters };
+extern std::atomic<Activity> activity;
+inline bool recording() noexcept {
+  return activity.load(std::memory_order_acquire) != Activity::off;
+}
 
 // Pages that hold code objects known to stacks, a bit more precise than the page filter in exact recording.
 inline constexpr std::uint32_t code_pages = 1u << 16;

@@ -21,7 +21,7 @@ std::size_t rounded(std::size_t bytes) {
 }
 
 bool watched() noexcept {
-  return recording.load(std::memory_order_relaxed) && thread_state.busy == 0;
+  return recording() && thread_state.busy == 0;
 }
 
 void* mmap_here(void* address, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {

@@ -128,7 +128,7 @@ int copy_ledger() noexcept {
 
 void before_fork() {
   thread_state.busy += 1;
-  if (!recording.load()) return;
+  if (!recording()) return;
   if (interpreter.before_fork != nullptr) interpreter.before_fork();
   recorder.before_fork();
 }
@@ -139,7 +139,7 @@ void unlock_after_fork() noexcept {
 }
 
 void after_fork_in_parent() {
-  if (recording.load()) unlock_after_fork();
+  if (recording()) unlock_after_fork();
   thread_state.busy -= 1;
 }
 
@@ -147,7 +147,7 @@ void after_fork_in_parent() {
 // followed child goes on in a copy of what was live, in a ledger of its own.
 void after_fork_in_child() {
   ThreadState& thread = thread_state;
-  if (ledger && recording.load()) {
+  if (ledger && recording()) {
     unlock_after_fork();
     const int fd = socket_path[0] != 0 ? copy_ledger() : -1;
     void* base = &ledger.header();
@@ -157,8 +157,8 @@ void after_fork_in_child() {
       thread.random = prim::random_seed();
       prim::hand_over(socket_path, fd);
     } else {
-      recording.store(false);
-      memset(page_filter, 0, sizeof page_filter);
+      activity.store(Activity::off);
+      memset(heap_filter, 0, sizeof heap_filter);
       prim::replace_by_private(base, mapped_bytes);
     }
     if (fd >= 0) close(fd);

@@ -19,6 +19,16 @@ struct StackCache {
   StackCache* next_free;
   Entry entries[depth_limit];
   const void* walked[depth_limit];  // frames on the way to a known one
+
+  // Steps taken before: from a node by an instruction to a node. Direct mapped, void in another epoch.
+  struct Step {
+    const void* position;
+    StackId parent;
+    std::uint32_t epoch;
+    StackId node;
+  };
+  static constexpr std::uint32_t step_count = 1024;
+  Step steps[step_count];
 };
 
 // Taken over from ended threads where possible, so that thousands of short threads cost the memory of those alive.

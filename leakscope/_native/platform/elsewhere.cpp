@@ -62,6 +62,9 @@ std::uint64_t thread_id() noexcept {
 void thread_name(char* into, std::size_t bytes) noexcept {
   if (bytes > 0) into[0] = 0;
 }
+std::uint64_t physical_bytes() noexcept {
+  return 0;
+}
 std::uint64_t anonymous_bytes() noexcept {
   return 0;
 }

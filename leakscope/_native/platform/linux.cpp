@@ -23,7 +23,9 @@ namespace leakscope::prim {
 namespace {
 
 void* raw_mmap(void* address, std::size_t bytes, int protection, int flags, int fd) noexcept {
+  const int error = errno;
   const long result = syscall(SYS_mmap, address, bytes, protection, flags, fd, 0L);
+  errno = error;
   return result == -1 ? nullptr : reinterpret_cast<void*>(result);
 }
 
@@ -137,6 +139,11 @@ void thread_name(char* into, std::size_t bytes) noexcept {
   const std::size_t kept = length < bytes ? length : bytes - 1;
   memcpy(into, name, kept);
   into[kept] = 0;
+}
+
+std::uint64_t physical_bytes() noexcept {
+  const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+  return pages > 0 && bytes > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(bytes) : 0;
 }
 
 std::uint64_t anonymous_bytes() noexcept {

@@ -1,5 +1,5 @@
 // Everything the core and the hook ask of the operating system. Pre- and post-conditions stand here; one file per
-// system implements it. None of these allocates from the C library's heap.
+// system implements it. None of these allocates from the C library's heap; mapping memory leaves errno alone.
 #pragma once
 
 #include <cstddef>
@@ -39,6 +39,8 @@ std::uint32_t process_id() noexcept;
 std::uint64_t thread_id() noexcept;
 // The calling thread's name as the kernel knows it, zero terminated.
 void thread_name(char* into, std::size_t bytes) noexcept;
+// Memory of the machine in bytes; 0 if unknown.
+std::uint64_t physical_bytes() noexcept;
 // Anonymous resident memory of this process in bytes; 0 if unknown.
 std::uint64_t anonymous_bytes() noexcept;
 

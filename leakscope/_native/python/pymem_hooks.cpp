@@ -102,6 +102,20 @@ void direct_raw_free(void*, void* block) {
 
 // ---- a domain that falls through to raw above its limit -----------------------------------------------------------
 
+// Out of line, so that the common way needs no stack frame.
+template <Domain D>
+__attribute__((noinline)) void* looked_malloc(ThreadState& thread, std::size_t size) noexcept {
+  void* block = under<D>.allocator.malloc(under<D>.allocator.ctx, size);
+  allocated(thread, block, size, D, lock_of<D>);
+  return noted<D>(thread, block);
+}
+
+template <Domain D>
+__attribute__((noinline)) void looked_free(void* block) noexcept {
+  freed(thread_state, block, lock_of<D>);
+  under<D>.allocator.free(under<D>.allocator.ctx, block);
+}
+
 template <Domain D>
 void* layered_malloc(void* context, std::size_t size) {
   ThreadState& thread = thread_state;
@@ -111,10 +125,8 @@ void* layered_malloc(void* context, std::size_t size) {
     thread.raw_domain = static_cast<std::uint8_t>(D) + 1;
     return noted<D>(thread, next.allocator.malloc(next.allocator.ctx, size));
   }
-  if (!due(thread, size)) return noted<D>(thread, next.allocator.malloc(next.allocator.ctx, size));
-  void* block = next.allocator.malloc(next.allocator.ctx, size);
-  allocated(thread, block, size, D, lock_of<D>);
-  return noted<D>(thread, block);
+  if (due(thread, size)) return looked_malloc<D>(thread, size);
+  return noted<D>(thread, next.allocator.malloc(next.allocator.ctx, size));
 }
 
 template <Domain D>
@@ -154,7 +166,7 @@ void* layered_realloc(void*, void* block, std::size_t size) {
 template <Domain D>
 void layered_free(void*, void* block) {
   Below& next = under<D>;
-  if (may_be_recorded(block)) freed(thread_state, block, lock_of<D>);
+  if (may_be_recorded(block)) return looked_free<D>(block);
   next.allocator.free(next.allocator.ctx, block);
 }
 
@@ -299,14 +311,14 @@ void* arena_alloc(void*, std::size_t size) {
     Deaf deaf(thread);
     arena = arenas_below.alloc(arenas_below.ctx, size);
   }
-  if (arena != nullptr && recording.load(std::memory_order_relaxed))
+  if (arena != nullptr && recording())
     chunk_taken(thread, arena, size, is_arena(size) ? ChunkKind::arena : ChunkKind::mapping);
   return arena;
 }
 
 void arena_free(void*, void* arena, std::size_t size) {
   ThreadState& thread = thread_state;
-  if (recording.load(std::memory_order_relaxed)) chunk_released(thread, arena, size);
+  if (recording()) chunk_released(thread, arena, size);
   Deaf deaf(thread);
   arenas_below.free(arenas_below.ctx, arena, size);
 }

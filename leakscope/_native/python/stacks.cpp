@@ -128,9 +128,15 @@ FrameId frame_id(const RawFrame* frame) noexcept {
 
 // ---- stacks ------------------------------------------------------------------------------------------------------
 
-StackCache::Entry entry_for(const RawFrame* frame, StackId parent) noexcept {
-  const FrameId id = frame_id(frame);
-  return {frame, position(frame), id == 0 ? parent : hook::recorder.trie().child(parent, id)};
+StackCache::Entry entry_for(StackCache& cache, const RawFrame* frame, StackId parent) noexcept {
+  const void* at = position(frame);
+  const std::uint64_t key = (reinterpret_cast<std::uintptr_t>(at) >> 1) + std::uint64_t{parent} * 0x9E3779B1u;
+  StackCache::Step& step = cache.steps[(key ^ (key >> 10)) & (StackCache::step_count - 1)];
+  if (step.position != at || step.parent != parent || step.epoch != cache.epoch) {
+    const FrameId id = frame_id(frame);
+    step = {at, parent, cache.epoch, id == 0 ? parent : hook::recorder.trie().child(parent, id)};
+  }
+  return {frame, at, step.node};
 }
 
 void push(StackCache& cache, const RawFrame* frame) noexcept {
@@ -141,7 +147,7 @@ void push(StackCache& cache, const RawFrame* frame) noexcept {
     cache.count = half;
   }
   const StackId parent = cache.count == 0 ? 0 : cache.entries[cache.count - 1].node;
-  cache.entries[cache.count] = entry_for(frame, parent);
+  cache.entries[cache.count] = entry_for(cache, frame, parent);
   ++cache.count;
 }
 
@@ -149,18 +155,24 @@ void push(StackCache& cache, const RawFrame* frame) noexcept {
 // Returns how many entries, from the root, are still true; no_match if the chains are not the same frames.
 constexpr std::uint32_t no_match = ~std::uint32_t{0};
 
-std::uint32_t verified(const StackCache& cache, std::uint32_t at, const RawFrame* frame) noexcept {
-  std::uint32_t valid = at + 1;
-  for (std::uint32_t steps = 1;; ++steps) {
-    if (cache.entries[at].position != position(frame)) valid = at;
-    if (steps >= frame_limit) return valid;
+inline std::uint32_t verified(const StackCache& cache, std::uint32_t at, const RawFrame* frame) noexcept {
+  const StackCache::Entry* entry = cache.entries + at;
+  const StackCache::Entry* valid = entry + 1;
+  const StackCache::Entry* last = at < frame_limit ? cache.entries : entry - (frame_limit - 1);
+  for (;;) {
+    if (entry->position != position(frame)) valid = entry;
+    if (entry == last) break;
     frame = caller(frame);
-    if (at == 0) return frame == nullptr || cache.count >= StackCache::depth_limit / 2 ? valid : no_match;
-    if (frame == nullptr || cache.entries[--at].frame != frame) return no_match;
+    if ((--entry)->frame != frame)
+      return no_match;  // entries hold no null, so this finds the end of the frames too
   }
+  // Where the chain begins, so must the frames; unless its outer half was forgotten, see push().
+  if (entry == cache.entries && cache.count < StackCache::depth_limit / 2 && caller(frame) != nullptr)
+    return no_match;
+  return static_cast<std::uint32_t>(valid - cache.entries);
 }
 
-std::uint32_t found_near_top(const StackCache& cache, const RawFrame* frame) noexcept {
+inline std::uint32_t found_near_top(const StackCache& cache, const RawFrame* frame) noexcept {
   constexpr std::uint32_t reach = 8;
   const std::uint32_t lowest = cache.count > reach ? cache.count - reach : 0;
   for (std::uint32_t at = cache.count; at > lowest; --at)
@@ -194,7 +206,7 @@ StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
 // Stopping at the first equal frame would be wrong: after a() calls helper() from two lines, helper's frame has the
 // same address and instruction both times, and only the caller's position tells them apart. Beyond frame_limit frames
 // the cache is trusted: a wrong root of so deep a stack is accepted, a wrong caller is not.
-StackId capture(StackCache& cache, RawFrame* newest_frame) noexcept {
+inline StackId capture(StackCache& cache, RawFrame* newest_frame) noexcept {
   const std::uint32_t epoch = code_epoch.load(std::memory_order_relaxed);
   if (cache.epoch != epoch) {
     cache.count = 0;
@@ -243,10 +255,11 @@ StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
   PyThreadState* state = thread_state_here(locking);
   if (state == nullptr) return 0;
   if (state->interp != main_interpreter) {
-    hook::many_interpreters.store(true, std::memory_order_relaxed);
+    hook::activity.store(hook::Activity::many_interpreters, std::memory_order_relaxed);
     locking = Locking::none;
   }
-  StackCache* cache = hook::acquire_cache(thread);
+  StackCache* cache =
+      __builtin_expect(thread.cache != nullptr, 1) ? thread.cache : hook::acquire_cache(thread);
   RawFrame* frame = newest(state);
   if (cache == nullptr || frame == nullptr) return 0;
   return capture(*cache, frame);

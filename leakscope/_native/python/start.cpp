@@ -20,12 +20,14 @@ namespace {
 #define LEAKSCOPE_TEXT(x) LEAKSCOPE_TEXT_(x)
 constexpr char built_for[] = LEAKSCOPE_TEXT(PY_MAJOR_VERSION) "." LEAKSCOPE_TEXT(PY_MINOR_VERSION) ".";
 
+__attribute__((noinline)) void upkeep() noexcept {
+  leakscope_keep_free_lists_closed();
+  watch_object_tracer();
+}
+
 StackId stack_and_upkeep(hook::ThreadState& thread, Locking& locking) noexcept {
   const StackId stack = current_stack(thread, locking);
-  if (locking == Locking::interpreter) {
-    leakscope_keep_free_lists_closed();
-    if ((thread.ticks & 63) == 0) watch_object_tracer();
-  }
+  if (__builtin_expect((thread.ticks & 15) == 0, 0) && locking == Locking::interpreter) upkeep();
   return stack;
 }
 

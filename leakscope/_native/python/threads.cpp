@@ -46,7 +46,7 @@ void note_name(PyObject* arguments, PyObject* result) {
 template <int Which>
 PyObject* started(PyObject* module, PyObject* arguments) {
   PyObject* result = starts[Which].original(module, arguments);
-  if (result != nullptr && hook::recording.load(std::memory_order_relaxed)) note_name(arguments, result);
+  if (result != nullptr && hook::recording()) note_name(arguments, result);
   return result;
 }
 
@@ -54,7 +54,7 @@ PyObject* started_joinable(PyObject* module, PyObject* arguments, PyObject* keyw
   const auto original =
       reinterpret_cast<PyCFunctionWithKeywords>(reinterpret_cast<void*>(starts[2].original));
   PyObject* result = original(module, arguments, keywords);
-  if (result == nullptr || !hook::recording.load(std::memory_order_relaxed)) return result;
+  if (result == nullptr || !hook::recording()) return result;
   PyObject* function = keywords != nullptr ? PyDict_GetItemString(keywords, "function") : nullptr;
   if (function == nullptr) {
     note_name(arguments, result);
