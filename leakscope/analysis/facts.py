@@ -41,7 +41,7 @@ _LAST_REASONS = ("exit", "death")
 _LONGEST_END_S, _LONGEST_END_SHARE = 0.5, 0.1
 """How long the end of a program may take: whichever is longer, seconds or part of the run."""
 _STILL_FULL = 0.95
-_IDLE_SHARE = 0.02
+_IDLE_RATE = 0.05
 _LEAST_CPU_S = 0.05
 
 
@@ -136,15 +136,16 @@ class Facts:
         """
         Until when to look: the last dump, or the last moment before the program began to take down what it had built.
 
-        It did if at the end of a run live memory is below what it was shortly before; a tooth of a sawtooth that ends
-        there is taken for that as well, which does no harm to its low-water marks.
+        It did if at the end of a run live memory is below what it was for most of the time shortly before; a tooth of
+        a sawtooth that ends there is taken for that as well, which does no harm to its low-water marks.
         """
         end, series = self.last.meta.elapsed_s, self.last.series
         known = np.isfinite(series.live_bytes) & (series.time_s >= end - max(_LONGEST_END_S, _LONGEST_END_SHARE * end))
         times, live = series.time_s[known], series.live_bytes[known]
-        if self.last.meta.reason not in _LAST_REASONS or len(live) < 2 or live[-1] >= _STILL_FULL * live.max():
+        if self.last.meta.reason not in _LAST_REASONS or len(live) < 2:
             return end
-        return float(times[np.flatnonzero(live >= _STILL_FULL * live.max())[-1]])
+        still_full = live >= _STILL_FULL * float(np.median(live[:-1]))
+        return end if still_full[-1] else float(times[np.flatnonzero(still_full)[-1]])
 
     @cached_property
     def window(self) -> tuple[float, float]:
@@ -176,14 +177,19 @@ class Facts:
 
     @cached_property
     def idle_from_s(self) -> float:
-        """When the program ran out of work, by its processor time; infinite if it never did or nobody knows."""
+        """
+        When the program ran out of work: the earliest time from which on it took a twentieth of the processor time per
+        second that it had taken before.  Infinite if there is none, or nobody knows.
+        """
         series = self.last.series
         known = np.isfinite(series.cpu_s) & (series.time_s <= self.end_s)
         times, cpu = series.time_s[known], series.cpu_s[known]
         if len(cpu) < 2 or cpu[-1] - cpu[0] < _LEAST_CPU_S:
             return float("inf")
-        idle = cpu[-1] - cpu < _IDLE_SHARE * (cpu[-1] - cpu[0])
-        return float(times[int(np.argmax(idle))])
+        before = (cpu[1:-1] - cpu[0]) / np.maximum(times[1:-1] - times[0], 1e-9)
+        after = (cpu[-1] - cpu[1:-1]) / np.maximum(times[-1] - times[1:-1], 1e-9)
+        idle = np.flatnonzero(after < _IDLE_RATE * before)
+        return float(times[1:-1][idle[0]]) if len(idle) else float("inf")
 
     @cached_property
     def growth(self) -> tuple[Grown, ...]:

@@ -57,6 +57,7 @@ _TOO_LATE_SHARE = 0.1
 _LEAST_RATIO_ERROR = 0.05
 _BRIEF_S, _BRIEF_FACTOR = 1.0, 0.6
 _UNWITNESSED = 0.8
+_LONGEST_REST = 3.0
 _LEAST_FEW = 3
 
 
@@ -221,7 +222,9 @@ def _span(groups: Groups) -> float:
 def _judge_still(groups: Groups, group: int, least: float, trend: Trend, idle_from_s: float) -> Judgement:
     """Level, falling or slowing: but did it stop growing, or did the program stop working; was it seen well enough?"""
     still = Judgement(False, "", "", 0.0, trend)
-    if trend.shape == "slowing" and trend.start_s < idle_from_s < trend.end_s - trend.length_s / QUARTERS:
+    rested = trend.end_s - idle_from_s
+    # Rest that is much longer than the growth before it is not a pause in the load, but life after the start.
+    if trend.shape == "slowing" and trend.length_s / QUARTERS < rested < _LONGEST_REST * (idle_from_s - trend.start_s):
         times, values = groups.values(group)
         at_work = times <= idle_from_s
         error = groups.gain_error(group)

@@ -46,11 +46,14 @@ class Places:
         The innermost Python frame.
     native : ndarray of int64, shape (m,)
         The innermost native frame, if native code asked for the memory.
+    imported : ndarray of int64, shape (m,)
+        Where the place is an importing line: the outermost frame of the module it imports.
     """
 
     place: I8
     made_in: I8
     native: I8
+    imported: I8
 
 
 def find_places(stacks: StackTable, *, command: bool) -> Places:
@@ -77,7 +80,7 @@ def find_places(stacks: StackTable, *, command: bool) -> Places:
     walk = _Walk(len(stacks))
     for nodes in _levels(stacks):
         walk.step(nodes, stacks.parent[nodes].astype(np.int64), stacks.frame[nodes].astype(np.int64), origin, top_level)
-    return Places(place=walk.place(), made_in=walk.python, native=walk.native)
+    return Places(place=walk.place(), made_in=walk.python, native=walk.native, imported=walk.module)
 
 
 class _Walk:
@@ -87,14 +90,15 @@ class _Walk:
         def unset() -> I8:
             return np.full(nodes, NOWHERE, dtype=np.int64)
 
-        self.app, self.outer_app, self.library, self.stdlib, self.python, self.native = (unset() for _ in range(6))
+        self.app, self.outer_app, self.library, self.stdlib = unset(), unset(), unset(), unset()
+        self.python, self.native, self.module = unset(), unset(), unset()
         self.top = np.zeros(nodes, dtype=bool)  # the app frame is the main script's top level
         self.importing = np.zeros(nodes, dtype=bool)  # an import runs below the app frame
         self.imported = np.zeros(nodes, dtype=bool)  # an import runs anywhere above
 
     def step(self, nodes: I8, parents: I8, frames: I8, origin: Column, top_level: Column) -> None:
         for column in (
-            self.app, self.outer_app, self.library, self.stdlib, self.python, self.native,
+            self.app, self.outer_app, self.library, self.stdlib, self.python, self.native, self.module,
             self.top, self.importing, self.imported,
         ):  # fmt: skip
             column[nodes] = column[parents]
@@ -102,10 +106,12 @@ class _Walk:
         self._enter_app(nodes[kind == Origin.APP], frames[kind == Origin.APP], top_level)
         dispatch = nodes[kind == Origin.DISPATCH]
         self.outer_app[dispatch] = np.where(self.app[dispatch] >= 0, self.app[dispatch], self.outer_app[dispatch])
-        self.app[dispatch] = self.library[dispatch] = NOWHERE
+        self.app[dispatch] = self.library[dispatch] = self.module[dispatch] = NOWHERE
         self.importing[dispatch] = False
         imports = nodes[kind == Origin.IMPORT]
         self.importing[imports] = self.imported[imports] = True
+        first = (kind > Origin.IMPORT) & self.importing[nodes] & (self.app[nodes] >= 0) & (self.module[nodes] < 0)
+        self.module[nodes[first]] = frames[first]
         library = (kind == Origin.LIBRARY) & ~(self.importing[nodes] & (self.app[nodes] >= 0))
         self.library[nodes[library]] = frames[library]
         stdlib = (kind == Origin.STDLIB) | (kind == Origin.DISPATCH)
@@ -117,7 +123,7 @@ class _Walk:
     def _enter_app(self, nodes: I8, frames: I8, top_level: Column) -> None:
         self.app[nodes] = frames
         self.top[nodes] = top_level[frames] & ~self.imported[nodes]
-        self.library[nodes] = NOWHERE
+        self.library[nodes] = self.module[nodes] = NOWHERE
         self.importing[nodes] = False
 
     def place(self) -> I8:

@@ -160,8 +160,10 @@ class _Table:
         if place is None:
             return NO_PYTHON, "", ""
         made_in = self.facts.frame(int(places.made_in[heaviest]))
+        module = self.facts.frame(int(places.imported[heaviest]))
+        label = place.function if module is None else f"import {module_name(module.file, roots)}"
         elsewhere = "" if made_in is None or made_in == place else _where(made_in.file, made_in.line, roots)
-        return place.function, _where(place.file, place.line, roots), elsewhere
+        return label, _where(place.file, place.line, roots), elsewhere
 
 
 def _group(dump: Dump, by: Grouping, places: Places) -> _Grouped:

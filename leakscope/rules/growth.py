@@ -28,6 +28,7 @@ Source
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,7 @@ _NAMED_THREADS = 3
 _LINE_SHARE = 0.1
 _WITNESS_SHARE = 0.1
 _MOST_THREAD_TEXT = 40
+_DIGITS = re.compile(r"\d+")
 _LEFT_SHARE = 0.5
 """What a function held was freed at the end if less than this part of it is left."""
 
@@ -176,7 +178,9 @@ class _Case:
             return ["allocated by the main thread"]
         named = ", ".join(names)
         if len(names) > 1 and (len(names) > _NAMED_THREADS or len(named) > _MOST_THREAD_TEXT):
-            return [f"allocated by {format_count(len(names))} threads, most by {names[0]}"]
+            alike = len({_DIGITS.sub("", name) for name in names}) == 1
+            most = f" like {names[0]}" if alike else f", most by {names[0]}"
+            return [f"allocated by {format_count(len(names))} threads{most}"]
         return [f"allocated by thread{'s' if len(names) > 1 else ''} {named}"]
 
     def _doubt(self) -> str:

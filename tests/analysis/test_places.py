@@ -79,6 +79,17 @@ def test_native_frames_and_making_lines_are_kept_apart() -> None:
     assert frame[int(places.native[node])].function == "malloc"
 
 
+def test_an_importing_line_knows_what_it_imports() -> None:
+    machinery = "_find@<frozen importlib._bootstrap>:1"
+    stack = f"<module>@app.py:1 > {machinery} > <module>@{LIB}/pandas/__init__.py:3 > f@{LIB}/x.py:1"
+    drawn = dump(live({stack: 8, "g@app.py:2": 8}))
+
+    imported = find_places(drawn.stacks, command=False).imported[drawn.allocations.stack]
+
+    assert drawn.stacks.frame_table[int(imported[0])].file == f"{LIB}/pandas/__init__.py"
+    assert imported[1] == NOWHERE
+
+
 def test_the_root_is_nowhere() -> None:
     places = find_places(dump(live({"": 8})).stacks, command=False)
 

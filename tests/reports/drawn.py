@@ -15,6 +15,9 @@ from leakscope.verdict import judge
 MIB = 1 << 20
 STD = "/usr/lib/python3.11"
 LOADS = f"main@app.py:3 > handle@app/web.py:44 > loads@{STD}/json/__init__.py:346 > decode@{STD}/json/decoder.py:353"
+IMPORT = (
+    "<module>@app.py:1 > _find_and_load@<frozen importlib._bootstrap>:1 > <module>@/v/site-packages/orm/__init__.py:1"
+)
 END = 40.0
 
 
@@ -27,7 +30,7 @@ def web_shop(number: int = 2, end: float = END) -> Dump:
         life.add(LOADS, 900, at, at + 0.4, thread=thread)
         life.add("main@app.py:3 > lookup@app/prices.py:7", 2000, at, at + 6.0)
     for at in np.linspace(0.01, 0.5, 300):
-        life.add("<module>@app.py:1 > _find_and_load@<frozen importlib._bootstrap>:1 > f@x.py:1", 12_000, at)
+        life.add(IMPORT, 12_000, at)
     seen = recorded(
         life, end, samples=80, number=number, reason="exit", argv=("app.py", "--port", "80"), cwd="/srv/shop"
     )
