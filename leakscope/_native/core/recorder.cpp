@@ -67,6 +67,13 @@ void Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domai
   if (live_.put_exact(address, {size, stack, thread, domain, birth_.load(std::memory_order_relaxed)})) {
     Counters& at = counters_[set][stack];
     DomainTotals& total = totals_[set][static_cast<int>(domain)];
+    if (locking == Locking::interpreter) {
+      at.alloc_bytes += size;
+      at.alloc_blocks += one_block;
+      total.alloc_bytes += size;
+      total.alloc_blocks += one_block;
+      return;
+    }
     add(at.alloc_bytes, size, locking);
     add(at.alloc_blocks, one_block, locking);
     add(total.alloc_bytes, size, locking);
@@ -105,10 +112,17 @@ bool Recorder::freed(std::uint64_t address, ThreadIndex thread, Locking locking)
     const int set = static_cast<int>(locking);
     Counters& at = counters_[set][entry.stack];
     DomainTotals& total = totals_[set][static_cast<int>(entry.domain)];
-    add(at.free_bytes, entry.size, locking);
-    add(at.free_blocks, one_block, locking);
-    add(total.free_bytes, entry.size, locking);
-    add(total.free_blocks, one_block, locking);
+    if (locking == Locking::interpreter) {
+      at.free_bytes += entry.size;
+      at.free_blocks += one_block;
+      total.free_bytes += entry.size;
+      total.free_blocks += one_block;
+    } else {
+      add(at.free_bytes, entry.size, locking);
+      add(at.free_blocks, one_block, locking);
+      add(total.free_bytes, entry.size, locking);
+      add(total.free_blocks, one_block, locking);
+    }
     if (__builtin_expect(thread != entry.thread, 0)) {
       add(at.foreign_blocks, one_block, locking);
       ledger_.header().foreign_blocks.fetch_add(one_block, std::memory_order_relaxed);

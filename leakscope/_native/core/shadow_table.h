@@ -26,11 +26,11 @@ class ShadowTable {
   void attach(Ledger ledger) noexcept {
     ledger_ = ledger;
     directory_ = ledger.shadow_directory();
-    regions_ = ledger.shadow_regions();
+    slots_ = reinterpret_cast<char*>(ledger.shadow_regions()) - region_bytes;
     limit_ = capacity<std::uint64_t>(ledger.header().shadow_bases);
   }
 
-  static bool fits(std::uint64_t address) noexcept { return (address & 15) == 0 && (address >> 47) == 0; }
+  static bool fits(std::uint64_t address) noexcept { return (address & 0xffff80000000000f) == 0; }
 
   // False if no region could be had.
   bool put(std::uint64_t address, const Entry& entry) noexcept {
@@ -51,7 +51,7 @@ class ShadowTable {
   }
 
   bool contains(std::uint64_t address) const noexcept {
-    const std::uint64_t* slot = const_cast<ShadowTable*>(this)->slot_at(address, false);
+    const std::uint64_t* slot = foreign_slot_at(address);
     return slot != nullptr && __atomic_load_n(slot, __ATOMIC_RELAXED) != 0;
   }
 
@@ -108,6 +108,7 @@ class ShadowTable {
 
  private:
   static constexpr std::uint64_t granules = 65536;
+  static constexpr std::uint64_t region_bytes = granules * sizeof(std::uint64_t);
   static constexpr std::uint64_t long_size = 1023;
   static constexpr std::uint32_t no_region = 0;  // the directory holds region + 1
 
@@ -132,16 +133,25 @@ class ShadowTable {
     return count < limit ? count : limit;
   }
 
+  // The directory holds region + 1, and slots_ points one region too low. Entries are the recorder's own here.
   std::uint64_t* slot_at(std::uint64_t address, bool make) noexcept {
     std::atomic<std::uint32_t>& entry = directory_[address >> 20];
-    std::uint32_t region = entry.load(std::memory_order_acquire);
-    if (region == no_region) {
-      if (!make) return nullptr;
-      region = make_region(address >> 20, entry);
+    std::uint64_t region = entry.load(std::memory_order_acquire);
+    if (__builtin_expect(region == no_region, 0)) {
+      region = make ? make_region(address >> 20, entry) : no_region;
       if (region == no_region) return nullptr;
     }
-    if (region > limit_) return nullptr;
-    return regions_ + std::uint64_t{region - 1} * granules + ((address >> 4) & (granules - 1));
+    return reinterpret_cast<std::uint64_t*>(slots_ + region * region_bytes +
+                                            ((address >> 1) & (region_bytes - 8)));
+  }
+
+  // The same for a reader, who trusts no entry.
+  const std::uint64_t* foreign_slot_at(std::uint64_t address) const noexcept {
+    if (!fits(address)) return nullptr;
+    const std::uint64_t region = directory_[address >> 20].load(std::memory_order_acquire);
+    if (region == no_region || region > limit_) return nullptr;
+    return reinterpret_cast<const std::uint64_t*>(slots_ + region * region_bytes +
+                                                  ((address >> 1) & (region_bytes - 8)));
   }
 
   std::uint32_t make_region(std::uint64_t number, std::atomic<std::uint32_t>& entry) noexcept;
@@ -157,7 +167,7 @@ class ShadowTable {
       if (base == 0 || static_cast<int>(entry.domain) >= domain_count) continue;
       const std::uint64_t address = base - 1 + ((at % granules) << 4);
       if (entry.size == long_size) {
-        const std::uint64_t* second = const_cast<ShadowTable*>(this)->slot_at(address + 16, false);
+        const std::uint64_t* second = foreign_slot_at(address + 16);
         entry.size = second == nullptr ? 0 : unpack_size(__atomic_load_n(second, __ATOMIC_RELAXED));
         if (entry.size < long_size) continue;  // caught between its two stores
       }
@@ -167,7 +177,7 @@ class ShadowTable {
 
   Ledger ledger_;
   std::atomic<std::uint32_t>* directory_ = nullptr;
-  std::uint64_t* regions_ = nullptr;
+  char* slots_ = nullptr;
   std::uint32_t limit_ = 0;
 };
 

@@ -11,7 +11,8 @@ using hook::StackCache;
 using hook::ThreadState;
 
 PyInterpreterState* main_interpreter;
-std::uint32_t frame_limit = 64;
+std::uint32_t frame_limit = 64;  // frames compared with the last stack, and kept of one that is too deep
+std::uint32_t walk_limit = StackCache::depth_limit;
 
 // ---- code objects known by address -------------------------------------------------------------------------------
 // Frames are interned by the names and lines of their code, looked up by the code's address. Addresses are reused, so
@@ -160,11 +161,15 @@ inline std::uint32_t verified(const StackCache& cache, std::uint32_t at, const R
   const StackCache::Entry* valid = entry + 1;
   const StackCache::Entry* last = at < frame_limit ? cache.entries : entry - (frame_limit - 1);
   for (;;) {
-    if (entry->position != position(frame)) valid = entry;
+    if (__builtin_expect(entry->position != position(frame), 0)) valid = entry;
     if (entry == last) break;
-    frame = caller(frame);
-    if ((--entry)->frame != frame)
-      return no_match;  // entries hold no null, so this finds the end of the frames too
+    const RawFrame* next = behind(frame);
+    // Entries hold Python frames only and no null, so an equal pointer needs no second look.
+    if (__builtin_expect((--entry)->frame != next, 0)) {
+      next = caller(frame);
+      if (entry->frame != next) return no_match;
+    }
+    frame = next;
   }
   // Where the chain begins, so must the frames; unless its outer half was forgotten, see push().
   if (entry == cache.entries && cache.count < StackCache::depth_limit / 2 && caller(frame) != nullptr)
@@ -180,14 +185,15 @@ inline std::uint32_t found_near_top(const StackCache& cache, const RawFrame* fra
   return no_match;
 }
 
-// The whole way to the root, keeping the entries that are still true from the root on.
+// The whole way to the root, keeping the entries that are still true from the root on. A stack too deep for that is
+// cut to its innermost frames: recursions of any depth then share their stacks.
 StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
   std::uint32_t walked = 0;
-  for (; frame != nullptr && walked < StackCache::depth_limit; frame = caller(frame))
-    cache.walked[walked++] = frame;
+  for (; frame != nullptr && walked < walk_limit; frame = caller(frame)) cache.walked[walked++] = frame;
   if (frame != nullptr) {
     hook::recorder.ledger().header().truncated_stacks.fetch_add(1, std::memory_order_relaxed);
     cache.count = 0;
+    if (walked > frame_limit) walked = frame_limit;
   }
   std::uint32_t same = 0;
   while (same < cache.count && same < walked) {
@@ -248,6 +254,11 @@ void prepare_stacks() noexcept {
   main_interpreter = PyInterpreterState_Main();
   frame_limit = hook::process_ledger().header().config.max_frames;
   if (frame_limit == 0) frame_limit = 1;
+  // Between two samples the whole stack may have changed, so nothing saves the walk: it is bounded more tightly.
+  constexpr std::uint32_t sampled_walk_limit = 512;
+  if (hook::process_ledger().header().config.interval_bytes > 1)
+    walk_limit = frame_limit > sampled_walk_limit ? frame_limit : sampled_walk_limit;
+  if (walk_limit > StackCache::depth_limit) walk_limit = StackCache::depth_limit;
   codes = static_cast<Code*>(prim::map_memory(sizeof(Code) * code_limit));
 }
 
