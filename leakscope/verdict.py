@@ -17,7 +17,7 @@ from leakscope.caveats import caveats
 from leakscope.model.finding import Finding, Verdict
 from leakscope.model.report import SEGMENT_NAMES, OwnCost, Report, ResidentBar, Segment, Source, Sparkline, Totals
 from leakscope.rules import RULES
-from leakscope.units import format_bytes, format_duration, format_rate
+from leakscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,7 +103,7 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
     """
     sure = [finding for finding in findings if finding.verdict is not Verdict.UNKNOWN]
     if sure:
-        return sure[0].verdict, _sum_up(facts, [finding for finding in sure if finding.verdict is sure[0].verdict])
+        return sure[0].verdict, _sum_up([finding for finding in sure if finding.verdict is sure[0].verdict])
     if findings:
         return Verdict.UNKNOWN, findings[0].sentence
     trend = facts.total_trend("live_bytes")
@@ -121,13 +121,11 @@ def _rank(finding: Finding) -> tuple[int, int]:
     return _ORDER.index(finding.verdict), -(finding.growth.bytes if finding.growth else 0)
 
 
-def _sum_up(facts: Facts, findings: Sequence[Finding]) -> str:
+def _sum_up(findings: Sequence[Finding]) -> str:
     if len(findings) == 1:
         return findings[0].sentence
-    gain = sum(finding.growth.bytes for finding in findings if finding.growth)
-    start, end = facts.window
-    rate = format_rate(gain / (end - start)) if end > start else format_bytes(gain, signed=True)
-    return f"{len(findings)} places keep growing, together {rate}; most of it: {findings[0].sentence}"
+    gain = format_bytes(sum(finding.growth.bytes for finding in findings if finding.growth), signed=True)
+    return f"{len(findings)} places keep growing, together {gain}; most of it: {findings[0].sentence}"
 
 
 def _too_short(facts: Facts, trend: Trend) -> str:

@@ -38,9 +38,7 @@ def test_several_places_are_counted_and_added_up() -> None:
 
     report = judge([recorded(life, END)])
 
-    assert report.sentence.startswith(
-        "2 places keep growing, together +150.0 KiB/s; most of it: `f` in app.py:1 keeps "
-    )
+    assert report.sentence.startswith("2 places keep growing, together +5.3 MiB; most of it: `f` in app.py:1 keeps ")
     assert [finding.subject.function for finding in report.findings] == ["f", "g"]
 
 

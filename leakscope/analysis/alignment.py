@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.sources import program_roots, relative_path
+from leakscope.analysis.sources import plain_function, program_roots, relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -145,7 +145,7 @@ def fingerprint(kind: str, frames: Iterable[Frame], roots: Sequence[str]) -> str
     """
     parts = [kind]
     for frame in frames:
-        parts += [frame.function, relative_path(frame.file, roots)]
+        parts += [plain_function(frame.function), relative_path(frame.file, roots)]
     return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -20,8 +20,8 @@ from leakscope.analysis.places import NOWHERE, find_places
 from leakscope.analysis.residence import Residence, where_memory_went
 from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.series import SURE, Trend, level_since, trend
-from leakscope.analysis.sites import Sites, find_sites
-from leakscope.analysis.sources import is_command, program_roots
+from leakscope.analysis.sites import Sites, find_sites, named_groups
+from leakscope.analysis.sources import is_command, plain_function, program_roots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,9 +94,12 @@ class Facts:
     def function_of_site(self) -> I8:
         """For each site, the number of the function its place is in."""
         frames, place = self.last.stacks.frame_table, self.sites.place
-        key = frames.function.astype(np.int64) << 32 | frames.file.astype(np.int64)
-        named = np.where(place >= 0, key[np.maximum(place, 0)], NOWHERE) if len(key) else place
-        return np.unique(named, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        known = np.maximum(place, 0)
+        if len(frames) == 0:
+            return np.zeros(len(place), dtype=np.int64)
+        function, _ = named_groups(frames.function[known], lambda string: plain_function(frames.strings[string]))
+        key = function << 32 | frames.file[known].astype(np.int64)
+        return np.unique(np.where(place >= 0, key, NOWHERE), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     @cached_property
     def by_function(self) -> Groups:

@@ -20,7 +20,7 @@ from leakscope.analysis.groups import Groups
 from leakscope.analysis.places import find_places
 from leakscope.analysis.series import QUARTERS
 from leakscope.analysis.sites import NO_PYTHON, Tally, blocks_by_thread, named_groups, tally, thread_name
-from leakscope.analysis.sources import is_command, module_name, program_roots, relative_path
+from leakscope.analysis.sources import is_command, module_name, plain_function, program_roots, relative_path
 from leakscope.model.report import TableRow
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class _Table:
             return NO_PYTHON, "", ""
         made_in = self.facts.frame(int(places.made_in[heaviest]))
         module = self.facts.frame(int(places.imported[heaviest]))
-        label = place.function if module is None else f"import {module_name(module.file, roots)}"
+        label = plain_function(place.function) if module is None else f"import {module_name(module.file, roots)}"
         elsewhere = "" if made_in is None or made_in == place else _where(made_in.file, made_in.line, roots)
         return label, _where(place.file, place.line, roots), elsewhere
 
@@ -189,7 +189,7 @@ def _namer(dump: Dump, by: Grouping) -> Callable[[int], str]:
             return basename(frame.file)
         if by == "module":
             return module_name(frame.file, roots)
-        return _SEPARATOR.join((frame.function, relative_path(frame.file, roots), str(frame.line)))
+        return _SEPARATOR.join((plain_function(frame.function), relative_path(frame.file, roots), str(frame.line)))
 
     return name_of
 

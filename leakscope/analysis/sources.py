@@ -54,6 +54,7 @@ STARTERS = frozenset(
     """.split()
 )
 """Functions of the standard library's dispatchers that run other people's code; last parts of qualified names."""
+_COMPREHENSION = re.compile(r"(?:\.<locals>\.<(?:list|dict|set)comp>|\.<locals>\.<genexpr>)+$")
 _COMMAND = "<string>"
 
 
@@ -155,6 +156,18 @@ def module_name(file: str, roots: Sequence[str]) -> str:
     if len(parts) > 1 and parts[-1] in ("__init__", "__main__"):
         parts.pop()
     return ".".join(parts)
+
+
+def plain_function(name: str) -> str:
+    """
+    The name of a function without the comprehension that runs in it: since Python 3.12 there is no frame for that.
+
+    Parameters
+    ----------
+    name : str
+        Qualified; ``load.<locals>.<listcomp>`` gives ``load``.
+    """
+    return _COMPREHENSION.sub("", name) or name
 
 
 def _inside_stdlib(file: str) -> str | None:

@@ -249,9 +249,14 @@ def _callers(finding: Finding) -> str:
 
 
 def _outside(stack: Sequence[Frame], function: str, line: int, separator: str) -> str:
-    """The frames outside the one that is shown already."""
-    shown = (index for index, frame in enumerate(stack) if (frame.function, frame.line) == (function, line))
+    """The frames outside the one that is shown already, which may be a comprehension in the function."""
+    shown = (
+        index for index, frame in enumerate(stack)
+        if frame.line == line and (frame.function == function or frame.function.startswith(f"{function}.<locals>"))
+    )  # fmt: skip
     callers = stack[next(shown, len(stack)) + 1 :]
+    if callers and (callers[0].function, callers[0].line) == (function, line):
+        callers = callers[1:]
     words = [_named(frame) for frame in callers[:_CALLERS]] + (["..."] if len(callers) > _CALLERS else [])
     return separator.join(words)
 

@@ -36,7 +36,7 @@ import numpy as np
 from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.series import WIDTH_OF_95
 from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON, blocks_by_thread, freed_by_others
-from leakscope.analysis.sources import module_name, relative_path
+from leakscope.analysis.sources import module_name, plain_function, relative_path
 from leakscope.model.finding import Evidence, Finding, Growth, Subject, ThreadShares, Verdict
 from leakscope.rules.rule import Rule
 from leakscope.units import format_bytes, format_count, format_duration, format_rate
@@ -129,7 +129,11 @@ class _Case:
     # ------------------------------------------------------------------------------------------------ words
 
     def _name(self) -> str:
-        return f"`{self.place.function}` in {self._where(self.place)}" if self.place else f"memory {NO_PYTHON}"
+        return (
+            f"`{plain_function(self.place.function)}` in {self._where(self.place)}"
+            if self.place
+            else f"memory {NO_PYTHON}"
+        )
 
     def _where(self, frame: Frame) -> str:
         path = relative_path(frame.file, self.facts.roots)
@@ -205,7 +209,7 @@ class _Case:
         return Subject(
             kind="blocks",
             module=module_name(place.file, self.facts.roots) if place else None,
-            function=place.function if place else None,
+            function=plain_function(place.function) if place else None,
             file=relative_path(place.file, self.facts.roots) if place else None,
             line=place.line if place and place.line else None,
             library=native.file.rpartition("/")[2] if native else None,

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 from builders import dump, live
 
-from leakscope.analysis.sources import Origin, is_command, module_name, origin_of, program_roots, relative_path
+from leakscope.analysis.sources import (
+    Origin,
+    is_command,
+    module_name,
+    origin_of,
+    plain_function,
+    program_roots,
+    relative_path,
+)
 
 ROOTS = ("/srv/shop", "/srv/shop/bin")
 
@@ -51,6 +59,21 @@ def test_a_string_is_the_program_if_it_came_from_the_command_line() -> None:
     assert is_command(replace(meta, argv=("-c", "print(1)")))
     assert not is_command(replace(meta, argv=("app.py", "-c")))
     assert origin_of("<string>", native=False, command=True) == Origin.APP
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("load.<locals>.<listcomp>", "load"),
+        ("A.f.<locals>.<dictcomp>.<locals>.<genexpr>", "A.f"),
+        ("load.<locals>.inner", "load.<locals>.inner"),
+        ("f.<locals>.<lambda>", "f.<locals>.<lambda>"),
+        ("<listcomp>", "<listcomp>"),
+        ("<module>", "<module>"),
+    ],
+)
+def test_comprehensions_belong_to_the_function_they_are_in(name: str, plain: str) -> None:
+    assert plain_function(name) == plain
 
 
 @pytest.mark.parametrize(
