@@ -165,20 +165,23 @@ def find_growth(
         As in `judge_group`.
     """
     found = []
+    sites = _candidates(by_site, least)
     for function in _candidates(by_function, least):
-        sites = np.flatnonzero(function_of_site == function)
         whole = judge_group(by_function, function, least, idle_from_s)
-        parts = (
-            [(site, judge_group(by_site, int(site), least, idle_from_s)) for site in sites] if len(sites) > 1 else []
-        )
-        growing = [int(site) for site, part in parts if part.growing]
-        if whole.growing or not growing:
-            if whole.growing or whole.doubt:
-                found.append(Grown(whole, _by_weight(by_site, [int(site) for site in sites])))
-            continue
-        best = max((part for _, part in parts if part.growing), key=lambda part: part.gain_bytes)
-        gain = sum(part.gain_bytes for _, part in parts if part.growing)
-        found.append(Grown(replace(best, gain_bytes=gain), _by_weight(by_site, growing)))
+        members = [int(site) for site in np.flatnonzero(function_of_site == function)]
+        if not whole.growing and len(members) > 1:
+            parts = {
+                site: judge_group(by_site, site, least, idle_from_s)
+                for site in sites
+                if function_of_site[site] == function
+            }
+            growing = {site: part for site, part in parts.items() if part.growing}
+            if growing:
+                best = max(growing.values(), key=lambda part: part.gain_bytes)
+                whole = replace(best, gain_bytes=sum(part.gain_bytes for part in growing.values()))
+                members = list(growing)
+        if whole.growing or whole.doubt:
+            found.append(Grown(whole, _by_weight(by_site, members)))
     return tuple(sorted(found, key=lambda grown: (not grown.judgement.growing, -grown.judgement.gain_bytes)))
 
 

@@ -48,12 +48,15 @@ class Places:
         The innermost native frame, if native code asked for the memory.
     imported : ndarray of int64, shape (m,)
         Where the place is an importing line: the outermost frame of the module it imports.
+    owner : ndarray of int64, shape (m,)
+        The innermost frame of the program or a library, whoever started it: whose module it is.
     """
 
     place: I8
     made_in: I8
     native: I8
     imported: I8
+    owner: I8
 
 
 def find_places(stacks: StackTable, *, command: bool) -> Places:
@@ -80,7 +83,9 @@ def find_places(stacks: StackTable, *, command: bool) -> Places:
     walk = _Walk(len(stacks))
     for nodes in _levels(stacks):
         walk.step(nodes, stacks.parent[nodes].astype(np.int64), stacks.frame[nodes].astype(np.int64), origin, top_level)
-    return Places(place=walk.place(), made_in=walk.python, native=walk.native, imported=walk.module)
+    place = walk.place()
+    owner = np.where(walk.owner >= 0, walk.owner, place)
+    return Places(place=place, made_in=walk.python, native=walk.native, imported=walk.module, owner=owner)
 
 
 class _Walk:
@@ -91,7 +96,7 @@ class _Walk:
             return np.full(nodes, NOWHERE, dtype=np.int64)
 
         self.app, self.outer_app, self.library, self.stdlib = unset(), unset(), unset(), unset()
-        self.python, self.native, self.module = unset(), unset(), unset()
+        self.python, self.native, self.module, self.owner = unset(), unset(), unset(), unset()
         self.top = np.zeros(nodes, dtype=bool)  # the app frame is the main script's top level
         self.importing = np.zeros(nodes, dtype=bool)  # an import runs below the app frame
         self.imported = np.zeros(nodes, dtype=bool)  # an import runs anywhere above
@@ -99,7 +104,7 @@ class _Walk:
     def step(self, nodes: I8, parents: I8, frames: I8, origin: Column, top_level: Column) -> None:
         for column in (
             self.app, self.outer_app, self.library, self.stdlib, self.python, self.native, self.module,
-            self.top, self.importing, self.imported,
+            self.owner, self.top, self.importing, self.imported,
         ):  # fmt: skip
             column[nodes] = column[parents]
         kind = origin[frames]
@@ -110,10 +115,13 @@ class _Walk:
         self.importing[dispatch] = False
         imports = nodes[kind == Origin.IMPORT]
         self.importing[imports] = self.imported[imports] = True
-        first = (kind > Origin.IMPORT) & self.importing[nodes] & (self.app[nodes] >= 0) & (self.module[nodes] < 0)
-        self.module[nodes[first]] = frames[first]
+        owner = kind >= Origin.LIBRARY
+        self.owner[nodes[owner]] = frames[owner]
         library = (kind == Origin.LIBRARY) & ~(self.importing[nodes] & (self.app[nodes] >= 0))
-        self.library[nodes[library]] = frames[library]
+        self._enter_library(nodes[library], frames[library])
+        importer = (self.app[nodes] >= 0) | (self.library[nodes] >= 0)
+        first = (kind > Origin.IMPORT) & self.importing[nodes] & importer & (self.module[nodes] < 0)
+        self.module[nodes[first]] = frames[first]
         stdlib = (kind == Origin.STDLIB) | (kind == Origin.DISPATCH)
         self.stdlib[nodes[stdlib]] = frames[stdlib]
         native = kind == Origin.NATIVE
@@ -124,6 +132,11 @@ class _Walk:
         self.app[nodes] = frames
         self.top[nodes] = top_level[frames] & ~self.imported[nodes]
         self.library[nodes] = self.module[nodes] = NOWHERE
+        self.importing[nodes] = False
+
+    def _enter_library(self, nodes: I8, frames: I8) -> None:
+        self.library[nodes] = frames
+        self.module[nodes] = NOWHERE
         self.importing[nodes] = False
 
     def place(self) -> I8:

@@ -174,7 +174,8 @@ def _group(dump: Dump, by: Grouping, places: Places) -> _Grouped:
     if by == "stack":
         by_stack = np.arange(len(dump.stacks), dtype=np.int64)
         return _Grouped(by_stack[live.stack], by_stack, ("",) * len(by_stack))
-    by_stack, names = named_groups(places.native if by == "library" else places.place, _namer(dump, by))
+    frames = {"library": places.native, "module": places.owner}.get(by, places.place)
+    by_stack, names = named_groups(frames, _namer(dump, by))
     return _Grouped(by_stack[live.stack], by_stack, names)
 
 

@@ -71,6 +71,8 @@ class Column:
     cells: tuple[str, ...]
     right: bool = False
     drop: int = 0
+    beginning: bool = False
+    """Whether it is the beginning that stays where words have to be shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +280,10 @@ def _tables(report: Report) -> Iterable[Table]:
 def _columns(report: Report, rows: Sequence[TableRow], growing: bool) -> tuple[Column, ...]:
     code = report.grouped_by in ("line", "stack")
 
-    def column(title: str, word: Callable[[TableRow], str], drop: int, right: bool = False) -> Column:
-        return Column(title, tuple(printable(word(row)) for row in rows), right, drop)
+    def column(
+        title: str, word: Callable[[TableRow], str], drop: int, right: bool = False, tail: bool = True
+    ) -> Column:
+        return Column(title, tuple(printable(word(row)) for row in rows), right, drop, beginning=not tail)
 
     def error(row: TableRow) -> str:
         return format_bytes(row.error_bytes) if row.error_bytes else ""
@@ -294,7 +298,7 @@ def _columns(report: Report, rows: Sequence[TableRow], growing: bool) -> tuple[C
         column("function" if code else report.grouped_by, lambda row: row.label, 2 if code else 0),
         column("made in", lambda row: row.made_in, 7),
         column("threads", _thread_names, 5) if report.grouped_by != "thread" else None,
-        column("called by", _row_callers, 8) if report.grouped_by == "stack" else None,
+        column("called by", _row_callers, 1, tail=False) if report.grouped_by == "stack" else None,
     ]
     return tuple(each for each in found if each is not None and any(each.cells))
 

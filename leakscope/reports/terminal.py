@@ -239,15 +239,15 @@ def _width(column: Column) -> int:
 def _row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
     drawn = []
     for cell, column, width in zip(cells, columns, widths, strict=True):
-        text = cell if cell_len(cell) <= width else _shortened(cell, width)
+        text = cell if cell_len(cell) <= width else _shortened(cell, width, column.beginning)
         blank = " " * (width - cell_len(text))
         drawn.append(blank + text if column.right else text + blank)
     return _GAP.join(drawn)
 
 
-def _shortened(text: str, width: int) -> str:
-    """The end of a text, which is where a path has its file and line."""
+def _shortened(text: str, width: int, beginning: bool) -> str:
+    """The end of a text, which is where a path has its file and line; or its beginning."""
     kept = text
     while kept and cell_len(kept) > width - 1:
-        kept = kept[1:]
-    return f"…{kept}"
+        kept = kept[:-1] if beginning else kept[1:]
+    return f"{kept}…" if beginning else f"…{kept}"

@@ -90,6 +90,35 @@ def test_an_importing_line_knows_what_it_imports() -> None:
     assert imported[1] == NOWHERE
 
 
+def test_a_library_line_that_imports_knows_it_too() -> None:
+    machinery = "_find@<frozen importlib._bootstrap>:1"
+    drawn = dump(
+        live({f"<module>@{LIB}/black/concurrency.py:9 > {machinery} > <module>@{STD}/asyncio/__init__.py:8": 8})
+    )
+    node = drawn.allocations.stack[0]
+
+    places = find_places(drawn.stacks, command=False)
+
+    assert drawn.stacks.frame_table[int(places.place[node])].file == f"{LIB}/black/concurrency.py"
+    assert drawn.stacks.frame_table[int(places.imported[node])].file == f"{STD}/asyncio/__init__.py"
+
+
+def test_the_owner_is_the_innermost_of_program_and_libraries_whoever_called() -> None:
+    drawn = dump(
+        live({
+            f"f@app.py:1 > get@{LIB}/requests/api.py:3 > loads@{STD}/json/__init__.py:9": 8,
+            f"<module>@app.py:1 > _find@<frozen importlib._bootstrap>:1 > <module>@{LIB}/pandas/core/frame.py:3": 8,
+            f"f@app.py:1 > loads@{STD}/json/__init__.py:9": 8,
+            f"loads@{STD}/json/__init__.py:9": 8,
+        })
+    )  # fmt: skip
+
+    owners = find_places(drawn.stacks, command=False).owner[drawn.allocations.stack]
+
+    files = [drawn.stacks.frame_table[int(owner)].file for owner in owners]
+    assert files == [f"{LIB}/requests/api.py", f"{LIB}/pandas/core/frame.py", "app.py", f"{STD}/json/__init__.py"]
+
+
 def test_the_root_is_nowhere() -> None:
     places = find_places(dump(live({"": 8})).stacks, command=False)
 
