@@ -52,20 +52,23 @@ class ShadowTable {
 
   bool contains(std::uint64_t address) const noexcept {
     const std::uint64_t* slot = foreign_slot_at(address);
-    return slot != nullptr && __atomic_load_n(slot, __ATOMIC_RELAXED) != 0;
+    return slot != nullptr && begins_block(__atomic_load_n(slot, __ATOMIC_RELAXED));
   }
 
   bool take(std::uint64_t address, Entry& entry) noexcept {
     std::uint64_t* slot = slot_at(address, false);
     if (slot == nullptr) return false;
     const std::uint64_t word = __atomic_load_n(slot, __ATOMIC_RELAXED);
-    if (word == 0) return false;
+    if (!begins_block(word)) return false;
     entry = unpack(word);
     if (entry.size == long_size) {
       std::uint64_t* second = slot_at(address + 16, false);
       if (second == nullptr) return false;
-      entry.size = unpack_size(__atomic_load_n(second, __ATOMIC_RELAXED));
-      __atomic_store_n(second, 0, __ATOMIC_RELAXED);
+      const std::uint64_t size = __atomic_load_n(second, __ATOMIC_RELAXED);
+      if (!begins_block(size)) {  // else this block's free was missed, and another lies in it by now
+        entry.size = unpack_size(size);
+        __atomic_store_n(second, 0, __ATOMIC_RELAXED);
+      }
     }
     __atomic_store_n(slot, 0, __ATOMIC_RELAXED);
     return true;
@@ -120,6 +123,8 @@ class ShadowTable {
     return (word & 0x7fffff) | ((word >> 26) << 23);
   }
 
+  static bool begins_block(std::uint64_t word) noexcept { return ((word >> 23) & 7) != 0; }
+
   static Entry unpack(std::uint64_t word) noexcept {
     return {(word >> 13) & 1023, static_cast<StackId>(word >> 40),
             static_cast<ThreadIndex>((word >> 26) & 0x3fff), static_cast<Domain>(((word >> 23) & 7) - 1),
@@ -161,15 +166,16 @@ class ShadowTable {
     const std::uint64_t* slots = ledger_.shadow_regions();
     for (std::uint64_t at = first; at < last; ++at) {
       const std::uint64_t word = __atomic_load_n(slots + at, __ATOMIC_ACQUIRE);
-      if (((word >> 23) & 7) == 0) continue;
+      if (!begins_block(word)) continue;
       Entry entry = unpack(word);
       const std::uint64_t base = ledger_.shadow_bases()[at / granules];
       if (base == 0 || static_cast<int>(entry.domain) >= domain_count) continue;
       const std::uint64_t address = base - 1 + ((at % granules) << 4);
       if (entry.size == long_size) {
         const std::uint64_t* second = foreign_slot_at(address + 16);
-        entry.size = second == nullptr ? 0 : unpack_size(__atomic_load_n(second, __ATOMIC_RELAXED));
-        if (entry.size < long_size) continue;  // caught between its two stores
+        const std::uint64_t size = second == nullptr ? 0 : __atomic_load_n(second, __ATOMIC_RELAXED);
+        entry.size = begins_block(size) ? 0 : unpack_size(size);
+        if (entry.size < long_size) continue;  // between its two stores, or overwritten
       }
       visit(address, entry);
     }
