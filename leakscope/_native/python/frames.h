@@ -34,11 +34,14 @@ inline bool is_python(const RawFrame*) {
 inline bool has_begun(const RawFrame*) {
   return true;
 }
-inline const char* code_start(PyCodeObject* code) {
-  return PyBytes_AS_STRING(code->co_code);
-}
+// What tells one instruction of the process from all others. Equal bytecode is shared between code objects, so it is
+// the code object's address and the instruction's number, not the instruction's address.
 inline const void* position(const RawFrame* frame) {
-  return code_start(frame->f_code) + frame->f_lasti * static_cast<int>(sizeof(_Py_CODEUNIT));
+  const auto code = reinterpret_cast<std::uintptr_t>(frame->f_code);
+  return reinterpret_cast<const void*>((code << 16) ^ static_cast<std::uintptr_t>(frame->f_lasti & 0xffff));
+}
+inline int byte_offset(const RawFrame* frame, PyCodeObject*) {
+  return frame->f_lasti * static_cast<int>(sizeof(_Py_CODEUNIT));
 }
 inline PyObject* name_of(PyCodeObject* code) {
   return code->co_name;
@@ -85,6 +88,10 @@ inline const void* position(const RawFrame* frame) {
   return frame->instr_ptr;
 }
 #endif
+
+inline int byte_offset(const RawFrame* frame, PyCodeObject* code) {
+  return static_cast<int>(static_cast<const char*>(position(frame)) - code_start(code));
+}
 
 // Frames that the interpreter puts between its C stack and Python code from 3.12 on are nobody's.
 #if PY_VERSION_HEX < 0x030C0000

@@ -119,8 +119,7 @@ FrameId frame_id(const RawFrame* frame) noexcept {
     names.function = intern(name_of(code));
     names.file = intern(code->co_filename);
   }
-  const int offset = static_cast<int>(static_cast<const char*>(at) - code_start(code));
-  names.line = PyCode_Addr2Line(code, offset);
+  names.line = PyCode_Addr2Line(code, byte_offset(frame, code));
   if (names.line < 0) names.line = 0;
   const FrameId found = hook::recorder.trie().frame(names);
   entry = {at, found, epoch};
