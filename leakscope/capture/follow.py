@@ -16,6 +16,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from leakscope import native
 from leakscope.capture.death import death_of
 from leakscope.capture.dumps import DumpFolder
 from leakscope.capture.meta import RunFacts
-from leakscope.capture.watch import Watch
+from leakscope.capture.watch import ALL_REQUESTS, Watch
 from leakscope.errors import CaptureError
 from leakscope.model.recording import End
 
@@ -38,6 +39,7 @@ MOST_CHILDREN = 1000
 """A program that forks for every request must not fill the disk; further children are counted only."""
 TURNED_WITHIN_S = 1.0
 """A child that became another program this soon only prepared to do so: nobody asks for its dump."""
+MESSAGE_WITHIN_S = 1.0
 _BACKLOG = 512
 _PEER = struct.Struct("3i")
 
@@ -62,6 +64,7 @@ class Follower:
         self._witness = witness
         self._folder = Path()
         self._living: dict[int, Watch] = {}
+        self._since_s: dict[int, float] = {}
         self._ended: list[Watch] = []
         # A folder of our own: a socket in the run's folder could have a name too long for the system.
         self._directory = Path(tempfile.mkdtemp(prefix="leakscope-"))
@@ -87,11 +90,15 @@ class Follower:
     def finish(self) -> tuple[Watch, ...]:
         """All children, in the order they ended; those that live on are let go after a last dump."""
         self._stop()
+        try:
+            self._hear_the_last()
+        except Exception as error:  # noqa: BLE001 - told at the end
+            self.problems.append(error)
         for pid in list(self._living):
             self._let_go(pid, None)
         if self.refused:
             self.problems.append(
-                CaptureError(f"{self.refused:,} more child processes were not recorded: only {MOST_CHILDREN:,} are")
+                CaptureError(f"{self.refused:,} more child processes were not recorded: at most {MOST_CHILDREN:,} are")
             )
         return tuple(self._ended)
 
@@ -134,13 +141,10 @@ class Follower:
                     self.problems.append(error)
 
     def _accept(self) -> None:
+        """Hear a child's one message: its ledger.  Who it is the kernel knows better than a child in a namespace."""
         connection, _ = self._listener.accept()
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._hear(connection))
-
-    def _hear(self, connection: socket.socket) -> None:
-        """A child's one message: its ledger.  Who it is the kernel knows better than the child in its namespace."""
-        self._selector.unregister(connection)
         with connection:
+            connection.settimeout(MESSAGE_WITHIN_S)
             _, ancillary, _, _ = connection.recvmsg(16, socket.CMSG_SPACE(4))
             pid, _, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
         fds = array.array("i")
@@ -152,18 +156,26 @@ class Follower:
         if fds:
             self._adopt(pid, fds[0])
 
+    def _hear_the_last(self) -> None:
+        """Children that have reported, but were not heard before the program ended."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._accept()
+
     def _adopt(self, pid: int, fd: int) -> None:
         if pid in self._living:
             self._turned(pid)
-        if len(self._living) + len(self._ended) >= MOST_CHILDREN:
+        # A process without a number here, in a foreign namespace, cannot be looked at.
+        if len(self._living) + len(self._ended) >= MOST_CHILDREN or pid <= 0:
             self.refused += 1
-            os.close(fd)
+            _watch_nobody(fd)
             return
         ledger = native.adopt_ledger(fd)
         folder = DumpFolder(self._unused(f"child-{pid}"), self._config.keep_dumps)
         facts = RunFacts(_argv_of(pid) or self._facts.argv, self._facts.cwd)
         watch = Watch(ledger, pid, folder, facts, self._config, self._budget)
         self._living[pid] = watch
+        self._since_s[pid] = time.monotonic()
         watch.start()
         try:
             pidfd = os.pidfd_open(pid)
@@ -184,11 +196,13 @@ class Follower:
     def _turned(self, pid: int) -> None:
         """The process has become another program; what it was before ends here."""
         watch = self._living[pid]
-        if float(watch.state()["elapsed_s"]) >= TURNED_WITHIN_S or watch.folder.dumps:
+        # The ledger's own time began with the parent's: a forked child goes on in a copy.
+        if time.monotonic() - self._since_s[pid] >= TURNED_WITHIN_S:
             self._let_go(pid, None)
         else:
             del self._living[pid]
             watch.abandon()
+            shutil.rmtree(watch.folder.path, ignore_errors=True)
 
     def _let_go(self, pid: int, end: End | None) -> None:
         watch = self._living.pop(pid)
@@ -205,6 +219,13 @@ class Follower:
             number += 1
             candidate = f"{name}.{number}"
         return self._folder / candidate
+
+
+def _watch_nobody(fd: int) -> None:
+    """Let a child go that will not be watched: at its exit it must not wait for a dump."""
+    ledger = native.adopt_ledger(fd)
+    ledger.answer_request(ALL_REQUESTS, "")
+    ledger.close()
 
 
 def _argv_of(pid: int) -> tuple[str, ...]:

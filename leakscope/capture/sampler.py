@@ -94,7 +94,7 @@ class Sampler:
             # Often at first: a program that takes all memory there is may be killed within a second.
             self._next_look_s = elapsed_s + min(max(0.01 * elapsed_s, 0.02), _LOOK_EVERY_S)
             self.peek()
-            if elapsed_s >= max(self._next_deep_s, self._held.solvent_at()):
+            if elapsed_s >= self._next_deep_s and not self._held.wait_s():
                 self._next_deep_s = elapsed_s + _DEEP_EVERY_S
                 self._look_deeper(elapsed_s)
         return self.resident.rss_bytes if self.resident else None
@@ -107,13 +107,13 @@ class Sampler:
         self._held.spend(time.perf_counter() - began)
         self.malloc_heap_bytes = heap or self.malloc_heap_bytes
 
-    def next_s(self) -> float:
-        """When the next sample is both wanted and affordable."""
-        return max(self.series.next_s(), self._budget.solvent_at())
+    def next_s(self, elapsed_s: float) -> float:
+        """When the next sample is both wanted and affordable, as seen now."""
+        return max(self.series.next_s(), elapsed_s + self._budget.wait_s())
 
     def due(self, elapsed_s: float) -> bool:
         """Whether a sample is wanted and affordable now."""
-        return elapsed_s >= self._budget.solvent_at() and self.series.due(elapsed_s)
+        return self.series.due(elapsed_s) and not self._budget.wait_s()
 
     def sample(self, elapsed_s: float, ledger_bytes: int) -> Sample:
         """

@@ -38,6 +38,7 @@ TICK_S = 0.1
 """Longest sleep; also how long the end of the process may go unnoticed here."""
 START_TICK_S = 0.005
 SHORTEST_TICK_S = 0.001
+FEW_THREADS = 8
 PROGRESS_EVERY_S = 0.25
 MOST_PROBLEMS = 10
 
@@ -155,10 +156,14 @@ class Watch:
         state = self._ledger.state()
         if state["phase"] == WAITING:
             return START_TICK_S
+        # Hundreds of followed children must not keep a processor busy with looking whether something is due.
+        tick_s = min(max(threading.active_count() / FEW_THREADS, 1.0) * TICK_S, 1.0)
         if self._torn_down or state["phase"] not in {RECORDING, FINISHED}:
-            return TICK_S
-        wanted = [time_s for time_s in (self._sampler.next_s(), self._schedule.next_s()) if time_s is not None]
-        return min(max(min(wanted) - float(state["elapsed_s"]), SHORTEST_TICK_S), TICK_S)
+            return tick_s
+        elapsed_s = float(state["elapsed_s"])
+        sample_s, dump_s = self._sampler.next_s(elapsed_s), self._schedule.next_s()
+        wanted_s = sample_s if dump_s is None else min(sample_s, dump_s)
+        return min(max(wanted_s - elapsed_s, SHORTEST_TICK_S), tick_s)
 
     def _tick(self, ticket: int) -> None:
         state = self._ledger.state()

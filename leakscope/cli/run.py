@@ -103,10 +103,7 @@ def command(context: click.Context, /, target: tuple[str, ...], **options: Any) 
     )
     if line is not None:
         line.wipe()
-    try:
-        _tell(recording, options, manners)
-    except Exception as problem:  # noqa: BLE001 - the program's exit code is worth more than our report
-        voice.failure(manners, problem)
+    _tell(recording, options, manners)
     return die_of(recording.end.signal) if recording.end.signal else recording.end.exit_code
 
 
@@ -188,7 +185,10 @@ def _tell(recording: Recording, options: dict[str, Any], manners: Manners) -> No
             voice.warning(manners, f"nothing was recorded: {why}")
         return
     if recording.dumps and not options["no_report"]:
-        _report(recording, options, manners)
+        try:
+            _report(recording, options, manners)
+        except Exception as problem:  # noqa: BLE001 - the program's exit code is worth more than our report
+            voice.failure(manners, problem)
     if not options["quiet"]:
         for line in _footer(recording, reported=not options["no_report"]):
             voice.say(manners, "leakscope", line, "blue")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import stat
 import subprocess
@@ -201,10 +202,14 @@ def at_a_terminal(*words: str, keys: dict[str, str]) -> list[str]:
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-c", SHELL, *words])
     lines: list[str] = []
+    shown = b""
     try:
-        with open(terminal, closefd=False) as screen:
-            while not lines or not lines[-1].startswith("job ended"):
-                lines.append(screen.readline().rstrip())
+        while not lines or not lines[-1].startswith("job ended"):
+            readable, _, _ = select.select([terminal], [], [], 60)
+            assert readable, f"nothing more after {lines}"
+            *complete, shown = (shown + os.read(terminal, 4096)).split(b"\n")
+            for line in complete:
+                lines.append(line.decode().rstrip())
                 os.write(terminal, keys.get(lines[-1], "").encode())
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -286,8 +291,6 @@ def test_what_is_no_interpreter_is_told_with_a_remedy(python: str, folder: Path)
 
 def wait_for(path: Path) -> None:
     """Until a file is there: it appears atomically."""
-    import select
-
     for _ in range(3000):
         if path.exists():
             return
