@@ -23,9 +23,7 @@ class Ledger:
     """One process' shared ledger, seen from the parent (or created for a child)."""
 
     @staticmethod
-    def create(
-        interval_bytes: int, exact_bytes: int, max_frames: int, max_stacks: int, follow: bool
-    ) -> Ledger: ...
+    def create(interval_bytes: int, exact_bytes: int, max_frames: int, max_stacks: int, follow: bool) -> Ledger: ...
     @staticmethod
     def adopt(fd: int) -> Ledger: ...
     @property

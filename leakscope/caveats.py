@@ -67,7 +67,10 @@ def _losses(health: Health, dump: Dump) -> Iterator[str]:
             "some objects are booked on the line that first made their memory"
         )
     if health.unknown_frees > _MUCH_LOST * max(dump.meta.totals.free_blocks, 1):
-        yield f"{_count(health.unknown_frees, 'block')} freed that the recorder should have known, but did not"
+        yield (
+            f"{_count(health.unknown_frees, 'block')} freed whose allocation was not seen: "
+            "older than the recording, or made past its hooks"
+        )
 
 
 def _unattributed(facts: Facts) -> Iterator[str]:
@@ -108,12 +111,12 @@ def _imprecision(facts: Facts) -> Iterator[str]:
 
 def _shortened(health: Health, max_frames: int) -> Iterator[str]:
     if health.collisions:
-        yield f"{_count(health.collisions, 'stack', 'could not be told apart from others')}"
+        yield f"{_count(health.collisions, 'block')} handed out again though no free of them had been seen"
     if health.truncated_stacks:
         one = health.truncated_stacks == 1
         yield (
-            f"{_count(health.truncated_stacks, 'stack', 'is' if one else 'are')} deeper than "
-            f"{format_count(max_frames)} frames; outer callers are not shown"
+            f"{_count(health.truncated_stacks, 'stack', 'was' if one else 'were')} too deep to be followed to the "
+            f"outermost caller; the innermost {format_count(max_frames)} frames are kept"
         )
 
 

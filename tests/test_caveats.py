@@ -25,9 +25,9 @@ def test_a_perfect_recording_has_none() -> None:
         (Health(dropped_stacks=3), "3 stacks found no room"),
         (Health(dropped_threads=1), "1 thread found no room"),
         (Health(tracer_lost=1), "another tool took the allocator hooks away (1 time)"),
-        (Health(unknown_frees=50), "50 blocks were freed that the recorder should have known"),
-        (Health(collisions=2), "2 stacks could not be told apart"),
-        (Health(truncated_stacks=7), "7 stacks are deeper than 64 frames"),
+        (Health(unknown_frees=50), "50 blocks were freed whose allocation was not seen"),
+        (Health(collisions=2), "2 blocks were handed out again"),
+        (Health(truncated_stacks=7), "7 stacks were too deep to be followed"),
     ],
 )
 def test_each_loss_has_its_sentence(health: Health, words: str) -> None:
