@@ -55,7 +55,7 @@ def test_parallel_threads_that_pass_blocks_around_lose_none(python: str, tmp_pat
         kept = []
         def produce(line):
             for i in range(2000):
-                line.put(bytearray(4000 + i % 100))  # <- made
+                line.put(bytes(4000 + i % 100))  # <- made
             line.put(None)
         def consume(line):
             while (item := line.get()) is not None:
@@ -78,9 +78,9 @@ def test_parallel_threads_that_pass_blocks_around_lose_none(python: str, tmp_pat
 
     made = recording.at("made")
 
-    assert made.count(4008) == recording.truth == 80
-    assert made.count(4001, up_to=4100) == 80
-    owners = Counter(name for name, size in zip(made.threads, made.size, strict=True) if size == 4008)
+    assert made.count(4040) == recording.truth == 80
+    assert made.count(4033, up_to=4132) == 80
+    owners = Counter(name for name, size in zip(made.threads, made.size, strict=True) if size == 4040)
     assert owners == {f"producer-{number}": 20 for number in range(4)}
     assert made.foreign_blocks >= 7000
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CHECKSUM = re.compile(r"^checksum ([0-9a-f]{8})$", re.MULTILINE)
-COUNTER = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", "--trace-children=yes")
+COUNTER = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+COUNTED = Path(__file__).with_name("counted.py")
 
 
 @dataclass(frozen=True)
@@ -111,31 +112,30 @@ def run(command: Sequence[str], place: Place, limit_s: float, in_child: bool) ->
     )
 
 
-def instructions(command: Sequence[str], place: Place, limit_s: float, in_child: bool) -> int | None:
+def instructions(
+    python: str, begin: Sequence[str], workload: Sequence[str], interval_bytes: int, place: Place, limit_s: float
+) -> int | None:
     """
     Instructions the workload's process executed, counted by valgrind; None where the limit came first.
 
-    Parameters are those of :func:`run`.  Every process of the run writes its own log, so the parent's instructions
-    are not counted in.
+    Parameters
+    ----------
+    python : str
+        The interpreter.
+    begin, workload : sequence of str
+        The command line: what the tool puts first, then script and scale.
+    interval_bytes : int
+        If not 0, the recorder is put under valgrind instead of the command's beginning; see :mod:`counted`.
+    place, limit_s
+        As for :func:`run`.
     """
-    logs = place.folder / "counted"
-    logs.mkdir()
-    counted = [*COUNTER, f"--log-file={logs}/%p", *command]
-    if run(counted, place, limit_s, in_child).stopped:
+    log = place.folder / "counted"
+    command = [*COUNTER, f"--log-file={log}", *begin, *workload]
+    if interval_bytes:
+        command = [python, str(COUNTED), str(interval_bytes), str(log), *workload]
+    if run(command, place, limit_s, in_child=False).stopped:
         return None
-    script = next(word for word in command if word.endswith(".py"))
-    counts = [count for log in logs.iterdir() if (count := _count_of(log.read_text(), script, in_child)) is not None]
-    if not counts:
-        raise RuntimeError(f"no process of {' '.join(command)} was counted")
-    return max(counts)
-
-
-def _count_of(log: str, script: str, in_child: bool) -> int | None:
-    """Instruction count of one log if it is that of the process which ran the script itself."""
-    command = re.search(r"Command: (.*)", log)
-    count = re.search(r"I +refs: +([\d,]+)", log)
-    if not command or not count or script not in command[1]:
-        return None
-    if in_child and " leakscope " in command[1]:
-        return None
-    return int(count[1].replace(",", ""))
+    found = re.search(r"I +refs: +([\d,]+)", log.read_text())
+    if not found:
+        raise RuntimeError(f"{' '.join(command)} was not counted:\n{log.read_text()[-2000:]}")
+    return int(found[1].replace(",", ""))

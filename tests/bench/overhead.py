@@ -34,6 +34,11 @@ def names_of_workloads() -> list[str]:
     return sorted(file.stem for file in WORKLOADS.glob("[a-z]*.py") if file.stem != EMPTY)
 
 
+def script_of(workload: str, scale: float) -> list[str]:
+    """Words that name a workload and its scale to an interpreter."""
+    return [str(WORKLOADS / f"{workload}.py"), str(scale)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What is to be measured, and with which interpreters."""
@@ -48,10 +53,13 @@ class Plan:
     limit_s: float
     caches: Path
 
-    def command(self, tool: Tool, workload: str, scale: float, output: Path) -> list[str]:
+    def python_of(self, tool: Tool) -> str:
+        """The interpreter a tool is installed for."""
+        return self.peers_python if tool.peer and self.peers_python else self.python
+
+    def command(self, tool: Tool, workload: str, output: Path) -> list[str]:
         """Command line of one run."""
-        python = self.peers_python if tool.peer and self.peers_python else self.python
-        return [*tool.begin(python, output), str(WORKLOADS / f"{workload}.py"), str(scale)]
+        return [*tool.begin(self.python_of(tool), output), *script_of(workload, self.scale)]
 
     @contextmanager
     def place(self) -> Iterator[Place]:
@@ -62,14 +70,19 @@ class Plan:
             yield Place(Path(folder), environment)
 
 
+def warm_up(plan: Plan) -> None:
+    """Fill the caches of compiled modules: every tool once, every workload once."""
+    runs = [*((tool, EMPTY) for tool in plan.tools), *((BARE, workload) for workload in plan.workloads)]
+    for tool, workload in runs:
+        with plan.place() as place:
+            run(plan.command(tool, workload, place.output), place, plan.limit_s, tool.parent)
+
+
 def measure_cpu(plan: Plan) -> dict[str, dict[str, list[Cost]]]:
-    """Costs by workload and tool, one per round; a first round that is not counted fills the caches."""
+    """Costs by workload and tool, one per round; a tool that was stopped is not tried again on that workload."""
     costs: dict[str, dict[str, list[Cost]]] = {
         workload: {tool.name: [] for tool in plan.tools} for workload in (EMPTY, *plan.workloads)
     }
-    for tool in plan.tools:
-        with plan.place() as place:
-            run(plan.command(tool, EMPTY, 1, place.output), place, plan.limit_s, tool.parent)
     for turn in range(plan.rounds):
         for workload, by_tool in costs.items():
             order = [*plan.tools[turn % len(plan.tools) :], *plan.tools[: turn % len(plan.tools)]]
@@ -77,7 +90,7 @@ def measure_cpu(plan: Plan) -> dict[str, dict[str, list[Cost]]]:
                 if any(cost.stopped for cost in by_tool[tool.name]):
                     continue
                 with plan.place() as place:
-                    command = plan.command(tool, workload, plan.scale, place.output)
+                    command = plan.command(tool, workload, place.output)
                     by_tool[tool.name].append(run(command, place, plan.limit_s, tool.parent))
                 note(f"round {turn + 1} {workload} {tool.name}: {by_tool[tool.name][-1].cpu_s:.2f} s")
     return costs
@@ -90,8 +103,10 @@ def measure_instructions(plan: Plan) -> dict[str, dict[str, int | None]]:
         counts[workload] = {}
         for tool in plan.tools:
             with plan.place() as place:
-                command = plan.command(tool, workload, plan.count_scale, place.output)
-                counts[workload][tool.name] = instructions(command, place, plan.limit_s * 20, tool.parent)
+                python = plan.python_of(tool)
+                begin, words = tool.begin(python, place.output), script_of(workload, plan.count_scale)
+                count = instructions(python, begin, words, tool.interval_bytes, place, plan.limit_s * 20)
+                counts[workload][tool.name] = count
             note(f"{workload} {tool.name}: {counts[workload][tool.name]} instructions")
     return counts
 
@@ -152,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     with tempfile.TemporaryDirectory() as caches:
         plan = plan_of(options, Path(caches))
+        warm_up(plan)
         costs = measure_cpu(plan) if plan.rounds else {}
         counts = {} if options.no_instructions else measure_instructions(plan)
     figures = summary(costs, counts, [tool.name for tool in plan.tools])

@@ -24,6 +24,9 @@ class Tool:
     parent: bool = False
     """Runs the program in a child process; figures of parent and child are kept apart."""
 
+    interval_bytes: int = 0
+    """Of the recorder, for counting instructions without the parent; see :mod:`counted`."""
+
 
 def _plain(*options: str) -> Callable[[str, Path], list[str]]:
     return lambda python, out: [python, *options]
@@ -41,8 +44,8 @@ BARE = Tool("bare", _plain())
 
 TOOLS: Sequence[Tool] = (
     BARE,
-    Tool("leakscope", _leakscope(), parent=True),
-    Tool("leakscope-exact", _leakscope("--exact"), parent=True),
+    Tool("leakscope", _leakscope(), parent=True, interval_bytes=65536),
+    Tool("leakscope-exact", _leakscope("--exact"), parent=True, interval_bytes=1),
     Tool("memray", _memray(), peer=True),
     Tool("memray-pyalloc", _memray("--trace-python-allocators"), peer=True),
     Tool("memray-aggregate", _memray("--aggregate"), peer=True),
