@@ -9,9 +9,10 @@ The honest page
 The system splits resident memory into anonymous, mapped files and shared.  Files are one part.  Shared memory is the
 recorder's ledger, up to its size, and the rest.  Anonymous memory is claimed by
 
-* live Python objects: blocks of pymalloc (domains ``mem`` and ``obj``), estimated in a sampled run;
-* free inside pymalloc: arenas taken since recording began, minus those blocks;
-* live native and raw blocks: what C code and large objects got from malloc;
+* live Python objects: blocks of the domains ``mem`` and ``obj``, estimated in a sampled run;
+* free inside pymalloc: arenas taken since recording began, minus the blocks of up to 512 bytes; larger ones it hands
+  on to malloc;
+* live native and raw blocks: what C code got from malloc;
 * mappings of the program;
 * free inside malloc: what its heaps hold beyond live blocks and beyond all that was there before, hence "at least";
 * what was there before recording began: the interpreter itself.
@@ -40,11 +41,18 @@ from leakscope.model.report import SEGMENT_NAMES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
+    from leakscope.model.columns import Column
     from leakscope.model.dump import Dump
 
+SMALL_BYTES = 512
+"""Largest block that pymalloc keeps in its arenas; it gets larger ones from malloc."""
 LARGE_BYTES = 128 * 1024
 """From here on malloc maps blocks one by one: what is never written to is never resident."""
-_DOUBT = (("mappings", "large"), ("pymalloc_free", "malloc_free"), ("before",), ("small", "python_objects"))
+_DOUBT = (
+    ("mappings", "large", "large_objects"), ("pymalloc_free", "malloc_free"), ("before",), ("small", "python_objects"),
+)  # fmt: skip
 """Claims in the order in which they give way."""
 
 
@@ -80,6 +88,7 @@ def where_memory_went(dump: Dump) -> Residence:
     settled, unbacked = settle(claims, process.rss_anon_bytes)
     recorder = min(process.ledger_bytes, process.rss_shmem_bytes)
     settled["native"] = settled.pop("large") + settled.pop("small")
+    settled["python_objects"] += settled.pop("large_objects")
     settled |= {
         "mapped_files": process.rss_file_bytes,
         "shared": process.rss_shmem_bytes - recorder,
@@ -103,22 +112,26 @@ def anonymous_claims(dump: Dump) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        ``small`` and ``large`` are the two halves of ``native``.
+        ``small`` and ``large`` are the two halves of ``native``; ``large_objects`` are those that malloc maps.
     """
-    totals, process = dump.meta.totals, dump.meta.process
-    by_domain = totals.live_bytes_by_domain
-    objects = by_domain.get("mem", 0) + by_domain.get("obj", 0)
-    malloced = by_domain.get("raw", 0) + by_domain.get("native", 0)
-    large = min(_large_bytes(dump), malloced)
-    in_heaps = malloced - large + (0 if totals.arena_count else objects)
-    heaps = process.malloc_heap_bytes or 0
+    totals, process, live = dump.meta.totals, dump.meta.process, dump.allocations
+    objects, native = _in_domains(dump, "mem", "obj"), _in_domains(dump, "raw", "native")
+    large = live.size >= LARGE_BYTES
+    # Without arenas, as under PYTHONMALLOC=malloc, all blocks are malloc's.
+    in_arenas = objects & (live.size <= SMALL_BYTES) & (totals.arena_count > 0)
+
+    def held(rows: Column) -> int:
+        return round(float(live.weight[rows].sum()))
+
+    in_heaps = held((objects | native) & ~large & ~in_arenas)
     return {
-        "python_objects": objects,
-        "pymalloc_free": max(totals.arena_bytes - objects, 0),
-        "small": malloced - large,
-        "large": large,
-        "mappings": max(totals.mapping_bytes, by_domain.get("mapping", 0)),
-        "malloc_free": max(heaps - in_heaps - process.began_rss_anon_bytes, 0),
+        "python_objects": held(objects & ~large),
+        "large_objects": held(objects & large),
+        "pymalloc_free": max(totals.arena_bytes - held(in_arenas), 0),
+        "small": held(native & ~large),
+        "large": held(native & large),
+        "mappings": max(totals.mapping_bytes, held(_in_domains(dump, "mapping"))),
+        "malloc_free": max((process.malloc_heap_bytes or 0) - in_heaps - process.began_rss_anon_bytes, 0),
         "before": process.began_rss_anon_bytes,
     }
 
@@ -151,7 +164,7 @@ def settle(claims: Mapping[str, int], capacity: int) -> tuple[dict[str, int], in
     return settled, taken_off
 
 
-def _large_bytes(dump: Dump) -> int:
-    live = dump.allocations
-    kinds = [dump.meta.domains.index(name) for name in ("raw", "native") if name in dump.meta.domains]
-    return int(live.weight[(live.size >= LARGE_BYTES) & np.isin(live.domain, kinds)].sum())
+def _in_domains(dump: Dump, *names: str) -> Column:
+    """Which live rows are of some domains."""
+    numbers = [number for number, name in enumerate(dump.meta.domains) if name in names]
+    return np.isin(dump.allocations.domain, numbers)
