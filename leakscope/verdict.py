@@ -30,7 +30,7 @@ TOP_ROWS = 10
 SEGMENT_LABELS = {
     "python_objects": "live Python objects",
     "pymalloc_free": "free inside pymalloc",
-    "native": "live native and large blocks",
+    "native": "live native blocks",
     "mappings": "mapped by the program",
     "malloc_free": "free inside malloc, at least",
     "before": "before recording began",

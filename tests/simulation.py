@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from builders import EXACT_BYTES, column, dump, live
+from builders import EXACT_BYTES, QUIET_BYTES, column, dump, live
 
 from leakscope.model.allocations import AllocationTable
 from leakscope.model.dump import Dump
@@ -76,9 +76,19 @@ def recorded(
     blocks = {name: values[kept] for name, values in blocks.items()}
     times = np.linspace(end_s / samples, end_s, samples) if sample_at is None else np.array(sample_at)
     alive = (blocks["born"] <= end_s) & (blocks["died"] > end_s)
+    live_bytes = round(float(blocks["weight"][alive].sum()))
+    held = {
+        "totals": replace(
+            drawn.meta.totals, live_bytes=live_bytes, live_blocks=int(alive.sum()),
+            live_bytes_by_domain={"obj": live_bytes},
+        ),
+        "process": replace(
+            drawn.meta.process, rss_bytes=QUIET_BYTES + live_bytes, rss_anon_bytes=QUIET_BYTES - (1 << 20) + live_bytes
+        ),
+    }  # fmt: skip
     return replace(
         drawn,
-        meta=replace(drawn.meta, **({"interval_bytes": interval_bytes, "elapsed_s": end_s} | facts)),
+        meta=replace(drawn.meta, **({"interval_bytes": interval_bytes, "elapsed_s": end_s} | held | facts)),
         allocations=_live_rows({name: values[alive] for name, values in blocks.items()}),
         series=_series(drawn.series, blocks, times),
     )

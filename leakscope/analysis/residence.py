@@ -41,8 +41,6 @@ from leakscope.model.report import SEGMENT_NAMES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from leakscope.model.columns import Column
     from leakscope.model.dump import Dump
 

@@ -198,7 +198,8 @@ def draw_table(table: Table, width: int) -> list[Text]:
     spare = width - sum(widths) - len(_GAP) * (len(columns) - 1)
     for index, column in enumerate(columns):
         if not column.right:
-            widths[index] += (given := max(min(spare, _width(column) - widths[index]), _SHORTEST_NAME - widths[index]))
+            least = min(widths[index], _SHORTEST_NAME)
+            widths[index] += (given := max(min(spare, _width(column) - widths[index]), least - widths[index]))
             spare -= given
     rows = [Text(_row([column.title for column in columns], columns, widths), style="dim")]
     rows += [Text(_row([*cells], columns, widths)) for cells in zip(*(column.cells for column in columns), strict=True)]

@@ -10,7 +10,7 @@ from leakscope.analysis.residence import anonymous_claims, settle, where_memory_
 from leakscope.model.report import SEGMENT_NAMES
 
 MIB = 1 << 20
-CLAIMS = ("python_objects", "pymalloc_free", "small", "large", "mappings", "malloc_free", "before")
+CLAIMS = ("python_objects", "large_objects", "pymalloc_free", "small", "large", "mappings", "malloc_free", "before")
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -29,7 +29,7 @@ def test_settled_claims_fit_whatever_was_claimed(seed: int) -> None:
 def test_the_worked_number_on_the_page_is_right() -> None:
     tenths = {"python_objects": 400, "pymalloc_free": 80, "small": 80, "large": 120, "mappings": 640, "before": 60}
 
-    settled, taken_off = settle(tenths | {"malloc_free": 0}, 1100)
+    settled, taken_off = settle(tenths | {"malloc_free": 0, "large_objects": 0}, 1100)
 
     assert taken_off == 280
     assert settled["mappings"] == 404
@@ -39,7 +39,7 @@ def test_the_worked_number_on_the_page_is_right() -> None:
 def test_live_blocks_give_way_last() -> None:
     claims = dict.fromkeys(CLAIMS, 10)
 
-    assert [settle(claims, capacity)[0]["python_objects"] for capacity in (70, 50, 30, 20, 10)] == [10, 10, 10, 10, 5]
+    assert [settle(claims, capacity)[0]["python_objects"] for capacity in (80, 50, 30, 20, 10)] == [10, 10, 10, 10, 5]
     assert settle(claims, 30)[0] == dict.fromkeys(CLAIMS, 0) | {"python_objects": 10, "small": 10, "before": 10}
 
 
@@ -71,7 +71,7 @@ def test_parts_add_up_to_the_resident_memory_of_any_dump(seed: int) -> None:
 def test_a_quiet_program_is_explained_to_the_byte() -> None:
     # given 3 MiB of objects in 4 arenas, 2 MiB of native blocks, 6 MiB from before, 1 MiB nobody knows
     drawn = dump(
-        live({"f@a.py:1": (3072, 1024)})
+        live({"f@a.py:1": (6144, 512)})
         + live({"g@a.py:1": (32, 64 << 10)}, domain="native")
         + chunks({"f@a.py:1": (4, MIB)}),
         rss_bytes=23 * MIB,
@@ -94,6 +94,18 @@ def test_free_memory_inside_malloc_is_what_its_heaps_hold_beyond_all_else() -> N
     drawn = dump(live({"f@a.py:1": (48, 64 << 10)}, domain="native") + chunks({"f@a.py:1": (1, MIB)}), process=heaps)
 
     assert anonymous_claims(drawn)["malloc_free"] == (20 - 4 - 3) * MIB
+
+
+def test_objects_too_large_for_arenas_lie_in_mallocs_heaps() -> None:
+    heaps = {"malloc_heap_bytes": 20 * MIB, "began_rss_anon_bytes": 4 * MIB}
+    drawn = dump(
+        live({"f@a.py:1": (3072, 1024), "g@a.py:2": (4096, 256)}) + chunks({"f@a.py:1": (2, MIB)}), process=heaps
+    )
+
+    claims = anonymous_claims(drawn)
+
+    assert (claims["python_objects"], claims["pymalloc_free"]) == (4 * MIB, MIB)
+    assert claims["malloc_free"] == (20 - 4 - 3) * MIB
 
 
 def test_large_blocks_lie_outside_of_mallocs_heaps() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from builders import chunks, dump, live
+from builders import chunks, column, dump, live
 from simulation import Life, recorded
 
 from leakscope.model.dump import Death, Dump, Health, LedgerTotals
@@ -37,14 +37,18 @@ def web_shop(number: int = 2, end: float = END) -> Dump:
     bytes_live = int(seen.allocations.weight.sum())
     totals = LedgerTotals(
         live_bytes=bytes_live, live_blocks=len(seen.allocations), live_bytes_by_domain={"obj": bytes_live},
-        arena_count=30, arena_bytes=30 * MIB, mapping_count=1, mapping_bytes=2 * MIB,
+        arena_count=2, arena_bytes=2 * MIB, mapping_count=1, mapping_bytes=2 * MIB,
     )  # fmt: skip
     process = replace(
         seen.meta.process, rss_bytes=52 * MIB, rss_anon_bytes=40 * MIB, rss_file_bytes=10 * MIB,
-        rss_shmem_bytes=2 * MIB, ledger_bytes=2 * MIB, began_rss_anon_bytes=5 * MIB,
+        rss_shmem_bytes=2 * MIB, ledger_bytes=2 * MIB, began_rss_anon_bytes=5 * MIB, malloc_heap_bytes=32 * MIB,
     )  # fmt: skip
+    rss = column(seen.series.rss_bytes + (52 * MIB - seen.series.rss_bytes[-1]), "f8")
     return replace(
-        seen, meta=replace(seen.meta, totals=totals, process=process), source=f"leakscope-app.4242/{number:04}.lks"
+        seen,
+        source=f"leakscope-app.4242/{number:04}.lks",
+        meta=replace(seen.meta, totals=totals, process=process),
+        series=replace(seen.series, rss_bytes=rss),
     )
 
 

@@ -68,6 +68,14 @@ def test_words_are_shortened_from_the_left_where_nothing_else_can_go() -> None:
     assert draw_table(table, 30)[1].plain == "12.3 MiB  …th/to/module.py:123"
 
 
+def test_columns_are_as_wide_as_their_words_and_no_wider() -> None:
+    table = Table(
+        "t", (Column("live", ("1 B",), right=True), Column("line", ("a.py:1",)), Column("threads", ("main",)))
+    )
+
+    assert [row.plain for row in draw_table(table, 60)] == ["live  line    threads", " 1 B  a.py:1  main"]
+
+
 def test_nothing_that_a_stranger_named_moves_the_cursor_or_changes_colours() -> None:
     plain, coloured = render(REPORTS["hostile"](), width=100), render(REPORTS["hostile"](), width=100, color=True)
 
