@@ -1,6 +1,6 @@
 // Row numbers by key: open addressing, linear probing, in private memory that doubles when half full. The keys stay
 // in the caller's rows; `hash_of(row)` and `equals(row)` read them there. Row 0 means "nothing".
-// Not thread-safe: the caller holds its lock.
+// Not thread-safe: the caller holds its lock; only size() may be asked without.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class HashIndex {
   bool insert(std::uint64_t hash, std::uint32_t row, HashOf&& hash_of) noexcept {
     if (2 * (used_ + 1) > capacity() && !grow(hash_of)) return false;
     place(slots_, mask_, hash, row);
-    ++used_;
+    set_used(used_ + 1);
     return true;
   }
 
@@ -53,18 +53,20 @@ class HashIndex {
       hole = at;
     }
     slots_[hole] = 0;
-    --used_;
+    set_used(used_ - 1);
     return row;
   }
 
-  std::uint64_t size() const noexcept { return used_; }
+  std::uint64_t size() const noexcept { return __atomic_load_n(&used_, __ATOMIC_RELAXED); }
 
   void clear() noexcept {
     if (slots_ != nullptr) std::memset(slots_, 0, capacity() * sizeof(std::uint32_t));
-    used_ = 0;
+    set_used(0);
   }
 
  private:
+  void set_used(std::uint64_t used) noexcept { __atomic_store_n(&used_, used, __ATOMIC_RELAXED); }
+
   std::uint64_t capacity() const noexcept { return slots_ == nullptr ? 0 : mask_ + 1; }
 
   static void place(std::uint32_t* slots, std::uint64_t mask, std::uint64_t hash,

@@ -182,6 +182,7 @@ ThreadIndex Recorder::thread_started(std::uint64_t native_id, std::uint64_t pthr
 void Recorder::thread_ended(ThreadIndex thread) noexcept {
   if (thread == other_threads) return;
   refresh();
+  SpinGuard guard(thread_lock_);  // against thread_named(), which looks for the living
   ledger_.threads()[thread].ended_ms = now_ms() | 1;
 }
 
