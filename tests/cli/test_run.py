@@ -165,7 +165,8 @@ print("mine" if signal.sigwait({signal.SIGUSR2}) == signal.SIGUSR2 else "strange
 
 # A shell with job control, as far as these tests need one: a job in a group of its own in the terminal's foreground.
 SHELL = """
-import os, signal, subprocess, sys, termios
+import fcntl, os, signal, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 settings = termios.tcgetattr(0)
 settings[3] &= ~termios.ECHO
@@ -196,11 +197,11 @@ while (line := input()) != "end":
 
 def at_a_terminal(*words: str, keys: dict[str, str]) -> list[str]:
     """The lines a terminal shows; the keys of a line are typed once it has appeared."""
-    import pty
-
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", SHELL, *words])
+    terminal, inside = os.openpty()
+    shell = subprocess.Popen(
+        [sys.executable, "-c", SHELL, *words], stdin=inside, stdout=inside, stderr=inside, start_new_session=True
+    )
+    os.close(inside)
     lines: list[str] = []
     shown = b""
     try:
@@ -212,8 +213,8 @@ def at_a_terminal(*words: str, keys: dict[str, str]) -> list[str]:
                 lines.append(line.decode().rstrip())
                 os.write(terminal, keys.get(lines[-1], "").encode())
     finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        shell.kill()
+        shell.wait()
         os.close(terminal)
     return lines
 
