@@ -11,6 +11,9 @@ namespace leakscope {
 namespace {
 
 constexpr std::uint64_t page = 4096;
+constexpr std::uint64_t shadow_directory_bytes = sizeof(std::uint32_t)
+                                                 << 27;  // 47-bit addresses, 1 MiB a region
+constexpr std::uint64_t shadow_region_bytes = 65536 * 8;
 
 constexpr std::uint64_t rounded(std::uint64_t bytes) {
   return (bytes + page - 1) / page * page;
@@ -52,10 +55,9 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   for (Section& section : header.counters) place(section, sizeof(Counters) * nodes);
   place(header.block_rows, sizeof(BlockRow) << 24);
   place(header.chunk_rows, sizeof(ChunkRow) << 17);
-  place(header.shadow_directory,
-        exact ? sizeof(std::uint32_t) << 27 : 0);  // 47-bit addresses, 1 MiB a region
+  place(header.shadow_directory, exact ? shadow_directory_bytes : 0);
   place(header.shadow_bases, exact ? sizeof(std::uint64_t) * shadow_regions() : 0);
-  place(header.shadow_regions, exact ? std::uint64_t{65536 * 8} * shadow_regions() : 0);
+  place(header.shadow_regions, exact ? shadow_region_bytes * shadow_regions() : 0);
   header.file_bytes = next;
 
   header.string_count = 1;  // id 0 of each table is taken: "", no frame, the root
@@ -76,7 +78,17 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
         section->bytes > header.file_bytes - section->offset)
       return false;
   }
-  return true;
+  // One table's rows are found by another's ids: all must have room for them.
+  const std::uint64_t nodes = header.nodes.bytes / sizeof(Node);
+  for (const Section& counters : header.counters)
+    if (counters.bytes / sizeof(Counters) < nodes) return false;
+  if (nodes == 0 || header.frames.bytes < sizeof(Frame) ||
+      header.string_index.bytes < sizeof(std::uint64_t) ||
+      header.threads.bytes < sizeof(ThreadRow) * thread_limit)
+    return false;
+  return header.shadow_regions.bytes == 0 || (header.shadow_directory.bytes >= shadow_directory_bytes &&
+                                              header.shadow_regions.bytes / shadow_region_bytes >=
+                                                  header.shadow_bases.bytes / sizeof(std::uint64_t));
 }
 
 }  // namespace leakscope

@@ -14,6 +14,21 @@ std::uint32_t bounded(std::uint32_t count, std::uint32_t limit) {
   return count < limit ? count : limit;
 }
 
+// The same for tables whose row 0 is always there.
+std::uint32_t rows_of(std::uint32_t count, std::uint32_t limit) {
+  return count == 0 ? 1 : bounded(count, limit);
+}
+
+// Of numbers that are not negative: a scribbled one makes the sum large, not undefined.
+std::int64_t sum_of(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+}
+
+std::int64_t whole(double bytes) {
+  return bytes < 0x1p63 ? static_cast<std::int64_t>(bytes) : std::numeric_limits<std::int64_t>::max();
+}
+
 std::int64_t difference(std::uint64_t from, std::uint64_t what) {
   const auto result = static_cast<std::int64_t>(from - what);
   return result > 0 ? result : 0;  // a reader may catch the two halves of an update
@@ -35,19 +50,26 @@ constexpr double per_block = 1.0 / static_cast<double>(one_block);
 }  // namespace
 
 std::uint32_t LedgerReader::node_count() const noexcept {
-  return bounded(ledger_.header().node_count.load(std::memory_order_acquire),
+  return rows_of(ledger_.header().node_count.load(std::memory_order_acquire),
                  capacity<Node>(ledger_.header().nodes));
 }
 std::uint32_t LedgerReader::frame_count() const noexcept {
-  return bounded(ledger_.header().frame_count.load(std::memory_order_acquire),
+  return rows_of(ledger_.header().frame_count.load(std::memory_order_acquire),
                  capacity<Frame>(ledger_.header().frames));
 }
 std::uint32_t LedgerReader::string_count() const noexcept {
-  return bounded(ledger_.header().string_count.load(std::memory_order_acquire),
+  return rows_of(ledger_.header().string_count.load(std::memory_order_acquire),
                  capacity<std::uint64_t>(ledger_.header().string_index));
 }
 std::uint32_t LedgerReader::thread_count() const noexcept {
   return bounded(ledger_.header().thread_count.load(std::memory_order_acquire), other_threads);
+}
+
+// The row of a thread in a dump: those that came when all were taken share the one behind them, if there is one.
+std::uint32_t LedgerReader::thread_row(ThreadIndex thread) const noexcept {
+  const std::uint32_t count = thread_count();
+  if (thread < count) return thread;
+  return ledger_.header().dropped_threads.load() > 0 ? count : 0;
 }
 
 std::string_view LedgerReader::string_at(StringId id) const noexcept {
@@ -87,7 +109,7 @@ std::vector<NamedTotal> LedgerReader::totals() const {
         difference(one.alloc_blocks, one.free_blocks) / static_cast<std::int64_t>(one_block);
     out.push_back({std::string("live_bytes.") + domain_names[domain], bytes});
     out.push_back({std::string("live_blocks.") + domain_names[domain], blocks});
-    live_bytes += bytes;
+    live_bytes = sum_of(live_bytes, bytes);
     live_blocks += blocks;
     sum.alloc_bytes += one.alloc_bytes;
     sum.alloc_blocks += one.alloc_blocks;
@@ -126,10 +148,11 @@ std::vector<StackRow> LedgerReader::stacks(std::int64_t at_least_bytes, std::siz
       at = static_cast<std::uint32_t>(rows.size());
     }
     StackRow& row = rows[at - 1];
-    const auto bytes = static_cast<std::int64_t>(block.weight);
-    row.live_bytes += bytes;
+    const std::int64_t bytes = whole(block.weight);
+    row.live_bytes = sum_of(row.live_bytes, bytes);
     row.live_blocks += blocks_of(block);
-    row.age_bytes[age_class(now_s - block.born_s)] += bytes;
+    std::int64_t& age_bytes = row.age_bytes[age_class(now_s - block.born_s)];
+    age_bytes = sum_of(age_bytes, bytes);
   });
   std::erase_if(rows, [&](const StackRow& row) { return row.live_bytes < at_least_bytes; });
   most = std::min(most, rows.size());
@@ -275,13 +298,12 @@ void LedgerReader::add_blocks(DumpColumns& out) const {
   std::vector<std::uint32_t> stack, thread;
   std::vector<std::uint8_t> domain;
   std::vector<float> born;
-  const std::uint32_t threads = thread_count();
   for_each_block([&](const Block& block) {
     address.push_back(block.address);
     size.push_back(block.size);
     weight.push_back(block.weight);
     stack.push_back(block.stack);
-    thread.push_back(block.thread < threads ? block.thread : threads);
+    thread.push_back(thread_row(block.thread));
     domain.push_back(static_cast<std::uint8_t>(block.domain));
     born.push_back(static_cast<float>(block.born_s));
   });
@@ -297,7 +319,6 @@ void LedgerReader::add_blocks(DumpColumns& out) const {
 void LedgerReader::add_chunks(DumpColumns& out) const {
   const Header& header = ledger_.header();
   const std::uint32_t high = bounded(header.chunk_high.load(), capacity<ChunkRow>(header.chunk_rows));
-  const std::uint32_t threads = thread_count();
   std::vector<std::uint64_t> address, size;
   std::vector<std::uint8_t> kind;
   std::vector<std::uint32_t> stack, thread;
@@ -309,7 +330,7 @@ void LedgerReader::add_chunks(DumpColumns& out) const {
     size.push_back(row.size);
     kind.push_back(static_cast<std::uint8_t>(row.kind));
     stack.push_back(checked_stack(row.stack));
-    thread.push_back(row.thread < threads ? row.thread : threads);
+    thread.push_back(thread_row(row.thread));
     born.push_back(static_cast<float>(row.born_ms) * 1e-3f);
   }
   out.add("chunk.address", "u8", std::move(address));

@@ -72,6 +72,7 @@ class LedgerReader {
   std::uint32_t frame_count() const noexcept;
   std::uint32_t string_count() const noexcept;
   std::uint32_t thread_count() const noexcept;
+  std::uint32_t thread_row(ThreadIndex thread) const noexcept;
   std::string_view string_at(StringId id) const noexcept;
   StackId checked_stack(StackId stack) const noexcept { return stack < node_count() ? stack : 0; }
 
