@@ -1,0 +1,86 @@
+// For tests of the ledger's reader: columns by name, and what a dump promises whatever the ledger holds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ledger_reader.h"
+
+namespace leakscope::test {
+
+// From the first section of the header's table to the end of the last.
+inline constexpr std::size_t sections_bytes = offsetof(Header, phase) - offsetof(Header, threads);
+
+template <class T>
+std::vector<T> column(const DumpColumns& dump, std::string_view name) {
+  for (const Column& one : dump.columns) {
+    if (one.name != name) continue;
+    std::vector<T> values(one.count);
+    if (one.count != 0) std::memcpy(values.data(), one.data, one.count * sizeof(T));
+    return values;
+  }
+  return {};
+}
+
+inline std::string text(const DumpColumns& dump, std::uint32_t id) {
+  const auto offset = column<std::uint64_t>(dump, "string.offset");
+  const auto bytes = column<char>(dump, "string.bytes");
+  return id + std::size_t{1} < offset.size()
+             ? std::string(bytes.begin() + static_cast<std::ptrdiff_t>(offset[id]),
+                           bytes.begin() + static_cast<std::ptrdiff_t>(offset[id + 1]))
+             : "no string";
+}
+
+// The name of a column whose ids lead nowhere, or "". Columns of one table are of one length.
+inline std::string broken_promise(const DumpColumns& dump) {
+  const auto count = [&](std::string_view name) -> std::uint64_t {
+    for (const Column& one : dump.columns)
+      if (one.name == name) return one.count;
+    return ~std::uint64_t{0};
+  };
+  const auto offset = column<std::uint64_t>(dump, "string.offset");
+  if (offset.empty() || offset.front() != 0 || offset.back() != count("string.bytes")) return "string.offset";
+  for (std::size_t at = 1; at < offset.size(); ++at)
+    if (offset[at] < offset[at - 1]) return "string.offset";
+  const struct {
+    const char* name;
+    std::uint64_t rows;
+    const char* table;
+  } ids[] = {{"frame.function", offset.size() - 1, "frame.kind"},
+             {"frame.file", offset.size() - 1, "frame.kind"},
+             {"stack.frame", count("frame.kind"), "stack.parent"},
+             {"stack.parent", count("stack.frame"), "stack.frame"},
+             {"thread.name", offset.size() - 1, "thread.ended_s"},
+             {"live.stack", count("stack.frame"), "live.address"},
+             {"live.thread", count("thread.name"), "live.size"},
+             {"chunk.stack", count("stack.frame"), "chunk.address"},
+             {"chunk.thread", count("thread.name"), "chunk.size"}};
+  for (const auto& [name, rows, table] : ids) {
+    if (count(name) != count(table)) return name;
+    for (const std::uint32_t id : column<std::uint32_t>(dump, name))
+      if (id >= rows) return name;
+  }
+  const auto parent = column<std::uint32_t>(dump, "stack.parent");
+  for (std::size_t id = 1; id < parent.size(); ++id)
+    if (parent[id] >= id) return "stack.parent";
+  for (const std::uint8_t domain : column<std::uint8_t>(dump, "live.domain"))
+    if (domain >= domain_count) return "live.domain";
+  for (const std::uint8_t kind : column<std::uint8_t>(dump, "chunk.kind"))
+    if (kind >= chunk_kind_count) return "chunk.kind";
+  return "";
+}
+
+// All that the parent ever asks; the broken promise, or "".
+inline std::string read_everything(LedgerReader reader) {
+  if (reader.totals().size() != 2 * domain_count + 15) return "totals";
+  if (reader.stacks(0, 10).size() > 10) return "stacks";
+  for (const StackRow& row : reader.stacks(1, 1'000'000))
+    if (row.live_bytes < 1) return "stacks";
+  return broken_promise(reader.dump());
+}
+
+}  // namespace leakscope::test
