@@ -225,7 +225,7 @@ def _items(report: Report) -> Iterable[Item]:
         yield Item(
             verdict=finding.verdict.value,
             growth=format_bytes(growth.bytes, signed=True) if growth else "",
-            sure=f"{round(finding.confidence * 100)} % sure" if finding.confidence else "not sure",
+            sure="not sure" if finding.verdict.value == "UNKNOWN" else f"{round(finding.confidence * 100)} % sure",
             site=printable(site),
             sentence="" if finding.sentence in report.sentence else printable(finding.sentence),
             details=tuple(map(printable, details)),

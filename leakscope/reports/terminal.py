@@ -8,6 +8,7 @@ shortened, from the left, where paths are least telling.  Nothing in a dump is t
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ Drawn: TypeAlias = "Text | Padding | Grid"
 LEAST_WIDTH = 60
 _MOST_WIDTH = 120
 _GAP = "  "
+_GLUE = "\ue000"
+"""Stands for a blank until lines are broken; nothing printable holds it."""
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[KMGTPE]i)?B\b|(?:ms|s|min|h|d|blocks?|samples?|threads?)\b|%)")
 _SHORTEST_NAME = 12
 _VERDICT_STYLES = {
     "LEAK": "bold white on red", "GROWTH": "bold black on yellow", "FRAGMENTATION": "bold black on cyan",
@@ -73,19 +77,25 @@ def render(report: Report, *, width: int | None = None, color: bool = False, pla
     )  # fmt: skip
     for line in _lines(first_screen(report), columns):
         console.print(line, soft_wrap=False)
-    text = "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in stream.getvalue().split("\n")).rstrip("\n") + "\n"
+    text = text.replace(_GLUE, " ")
     return text.translate(_PLAIN) if plain else text
 
 
 TERMINAL = ReportFormat(name="terminal", suffix=".txt", render=render)
 
 
+def _glued(text: str) -> str:
+    """Text in which no line ends between a number and its unit."""
+    return _BEFORE_UNIT.sub(_GLUE, text)
+
+
 def _lines(screen: FirstScreen, width: int) -> Iterable[Drawn]:
-    yield Text(f"leakscope  {screen.program}", style="dim")
+    yield Text(_glued(f"leakscope  {screen.program}"), style="dim")
     if screen.end:
         yield Text(screen.end, style="bold red")
     yield Text()
-    yield Text.assemble((f" {screen.verdict} ", _VERDICT_STYLES[screen.verdict]), "  ", screen.sentence)
+    yield Text.assemble((f" {screen.verdict} ", _VERDICT_STYLES[screen.verdict]), "  ", _glued(screen.sentence))
     yield from _resident(screen, width)
     yield from _sparklines(screen, width)
     yield from _findings(screen)
@@ -94,7 +104,7 @@ def _lines(screen: FirstScreen, width: int) -> Iterable[Drawn]:
         yield from (Padding(line, (0, 0, 0, 2)) for line in draw_table(table, width - 2))
     if screen.not_seen:
         yield from _title("What was not seen")
-        yield from (_hanging("- ", Text(note)) for note in screen.not_seen)
+        yield from (_hanging("- ", Text(_glued(note))) for note in screen.not_seen)
     if screen.own_cost:
         yield from _title("What leakscope itself took")
         yield _indented(Text(screen.own_cost))
@@ -171,7 +181,7 @@ def _findings(screen: FirstScreen) -> Iterable[Drawn]:
         yield _hanging(f"{number}. ", _finding_line(item))
         for text in (item.sentence, *item.details):
             if text:
-                yield Padding(Text(text), (0, 0, 0, 5))
+                yield Padding(Text(_glued(text)), (0, 0, 0, 5))
     if screen.more_findings:
         yield _indented(Text(screen.more_findings))
 

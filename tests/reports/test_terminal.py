@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from golden import assert_golden
@@ -47,6 +48,15 @@ def test_numbers_are_whole_at_any_width(width: int) -> None:
     for line in text[text.index("Gained most") :].splitlines():
         for number in re.findall(r"[+-]?[\d,.]+ (?:[KMGT]iB|B|%)", line):
             assert number in whole | {"2.0 MiB", "3.8 %", "64.0 KiB"} or "ledger" in line or line.startswith("  - ")
+
+
+@pytest.mark.parametrize("width", range(60, 121, 3))
+def test_no_line_ends_between_a_number_and_its_unit(width: int) -> None:
+    lines = render(REPORTS["growing"](), width=width).splitlines()
+
+    assert not [
+        line for line, after in pairwise(lines) if re.search(r"\d$", line) and re.match(r" *([KM]iB|s|%)", after)
+    ]
 
 
 def test_whole_columns_go_first_and_in_their_order() -> None:
