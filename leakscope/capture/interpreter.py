@@ -154,7 +154,9 @@ def recorder_for(interpreter: Interpreter) -> Path:
     _require_supported(interpreter)
     own = native.recorder_path()
     mine = this_interpreter()
-    if own is not None and interpreter.abi == mine.abi:
+    if interpreter.abi == mine.abi:
+        if own is None:
+            raise CaptureError("this leakscope was built without a recorder", f"{_NEEDS}; {_STILL}")
         return own
     name = f"_recorder.{interpreter.abi}.so"
     beside = Path(native.core().__file__ or "").with_name(name)

@@ -18,7 +18,7 @@ import click
 
 from leakscope import api
 from leakscope.cli import voice
-from leakscope.cli.ending import die_of
+from leakscope.cli.ending import die_of, drop_output
 from leakscope.cli.options import BYTES, DURATION, SIGNAL, manners_of, reporting, speaking
 from leakscope.cli.page import page
 from leakscope.cli.target import split
@@ -187,6 +187,8 @@ def _tell(recording: Recording, options: dict[str, Any], manners: Manners) -> No
     if recording.dumps and not options["no_report"]:
         try:
             _report(recording, options, manners)
+        except BrokenPipeError:
+            drop_output()
         except Exception as problem:  # noqa: BLE001 - the program's exit code is worth more than our report
             voice.failure(manners, problem)
     if not options["quiet"]:

@@ -67,6 +67,13 @@ def test_what_cannot_be_recorded_is_told_in_one_line_with_what_it_needs(there: I
     assert refused.value.remedy.startswith("recording needs CPython 3.10 to 3.15")
 
 
+def test_a_build_without_a_recorder_says_what_it_would_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "recorder_path", lambda: None)
+    with pytest.raises(CaptureError, match="this leakscope was built without a recorder") as refused:
+        recorder_for(this_interpreter())
+    assert "x86-64 or aarch64" in refused.value.remedy
+
+
 @pytest.mark.parametrize(
     ("there", "reason"),
     [
