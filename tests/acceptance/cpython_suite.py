@@ -109,7 +109,9 @@ def read_results(path: Path) -> dict[str, str]:
 
 
 def differences(bare: Outcome, recorded: Outcome) -> list[str]:
-    """Every test that ended otherwise, and the exit code if that is all."""
+    """Every test that ended otherwise; one line, always the same, for a run that died and left no results."""
+    if bare.tests and not recorded.tests:
+        return ["every test: no results, the recorded run did not come to its end"]
     names = sorted(bare.tests.keys() | recorded.tests.keys())
     lines = [
         f"{name}: bare {bare.tests.get(name, 'absent')}, recorded {recorded.tests.get(name, 'absent')}"
