@@ -164,6 +164,14 @@ def test_tables_are_grouped_as_asked(by: str, labels: list[tuple[str, str]]) -> 
     assert sum(row.bytes for row in report.top_live) == 17_000
 
 
+def test_rows_tell_how_old_what_they_hold_is() -> None:
+    drawn = dump(
+        live({"f@app.py:1": (3, 1000)}, born_s=0.5) + live({"f@app.py:1": (1, 7)}, born_s=59.5), elapsed_s=60.0
+    )
+
+    assert judge([drawn]).top_live[0].age_bytes == (7, 0, 3000, 0, 0)
+
+
 def test_gains_between_two_dumps_are_differences_and_trifles_are_not_listed() -> None:
     first, last = series(
         live({"f@app.py:1": (100, 1024), "g@app.py:2": (10, 1024)}),

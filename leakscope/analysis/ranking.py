@@ -19,7 +19,7 @@ from leakscope.analysis.alignment import match_names, match_stacks
 from leakscope.analysis.groups import Groups
 from leakscope.analysis.places import find_places
 from leakscope.analysis.series import QUARTERS
-from leakscope.analysis.sites import NO_PYTHON, Tally, blocks_by_thread, named_groups, tally, thread_name
+from leakscope.analysis.sites import NO_PYTHON, Tally, age_profile, blocks_by_thread, named_groups, tally, thread_name
 from leakscope.analysis.sources import is_command, module_name, plain_function, program_roots, relative_path
 from leakscope.model.report import TableRow
 
@@ -149,6 +149,7 @@ class _Table:
             growth_bytes=round(gained_bytes) if known else None,
             growth_blocks=round(gained_blocks) if known else None,
             threads=tuple(blocks_by_thread(live, threads, rows)),
+            age_bytes=tuple(round(age) for age in age_profile(live, rows, self.facts.last.meta.elapsed_s).tolist()),
             stack=() if self.by == "thread" else tuple(stacks.frames(heaviest)),
         )  # fmt: skip
 

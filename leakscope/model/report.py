@@ -183,6 +183,8 @@ class TableRow:
         Gain since the first source or, of a single one, of the low-water mark over its run; None if unknown.
     threads : tuple of str
         Owner threads, most blocks first.
+    age_bytes : tuple of int
+        Live bytes by age, in the classes of ``AGE_EDGES_S``: below 1, 10, 60 and 600 seconds, and older.
     stack : tuple of Frame
         The heaviest stack of the row, innermost first; empty where there is none.
     """
@@ -197,6 +199,7 @@ class TableRow:
     growth_bytes: int | None = None
     growth_blocks: int | None = None
     threads: tuple[str, ...] = ()
+    age_bytes: tuple[int, ...] = ()
     stack: tuple[Frame, ...] = ()
 
 

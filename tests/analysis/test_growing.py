@@ -104,6 +104,22 @@ def test_a_leak_in_a_line_that_also_churns_is_found() -> None:
     assert judged.gain_bytes == pytest.approx(20 * 1000 * judged.trend.length_s, rel=0.2)
 
 
+def test_a_line_that_shrinks_does_not_hide_another_of_the_function_that_grows() -> None:
+    # given a cache that empties slowly in line 41, and a leak two lines below
+    life = Life()
+    for number in range(4000):
+        life.add(SITE, 4000, 0.01, 1 + number / 110)
+    for born in np.arange(0, END, 0.02):
+        life.add("main@app.py:3 > handle@app.py:43", 1000, float(born))
+    facts = Facts([recorded(life, END)])
+
+    (grown,) = facts.growth
+
+    assert grown.judgement.growing
+    assert grown.judgement.gain_bytes == pytest.approx(50_000 * grown.judgement.trend.length_s, rel=0.1)
+    assert [facts.frame(int(facts.sites.place[site])).line for site in grown.sites] == [43]  # type: ignore[union-attr]
+
+
 def test_a_backlog_grows_although_everything_is_freed_in_the_end() -> None:
     # given a queue whose blocks wait ever longer
     life = Life()
