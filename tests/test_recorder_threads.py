@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from recording import EXACT, PYTHONS, label, record, version_of
+from recording import EXACT, PYTHONS, has_module, label, record, version_of
 
 pytestmark = pytest.mark.parametrize("python", PYTHONS, ids=label)
 
@@ -242,6 +242,26 @@ def test_sub_interpreters_with_a_lock_of_their_own_are_recorded_in_parallel(pyth
     assert recording.exit_code == 0, recording.stderr
     assert recording.at("kept").count(3033) == 100
     assert int((recording.dump.allocations.size == 7033).sum()) == 4 * 300
+
+
+def test_an_interpreter_never_gets_what_another_one_put_aside(python: str, tmp_path: Path) -> None:
+    if not has_module(python, "_interpreters"):
+        pytest.skip("this module came with Python 3.13")
+    recording = record(
+        """
+        import _interpreters
+        for number in range(20):
+            dropped = [{"a": 1, "b": 2} for turn in range(10)]  # their key tables wait for the next dict
+            del dropped
+            _interpreters.destroy(_interpreters.create())
+        print("true")
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    assert recording.exit_code == 0
+    assert recording.truth is True
 
 
 def test_a_sub_interpreter_that_ends_gives_everything_back(python: str, tmp_path: Path) -> None:

@@ -245,11 +245,25 @@ bool has_ledger() noexcept {
   return static_cast<bool>(process_ledger());
 }
 
+namespace {
+
+// A parent that ended leaves us to another one at once, even while it waits to be reaped; of a grandparent only its
+// process id can be asked.
+bool is_gone(pid_t parent, bool was_ours) noexcept {
+  if (was_ours) return getppid() != parent;
+  return kill(parent, 0) != 0 && errno == ESRCH;
+}
+
+}  // namespace
+
 const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept {
   Ledger ledger = process_ledger();
   if (!ledger || !recording()) return nullptr;
   Header& header = ledger.header();
-  header.request_reason.store(reason);
+  const auto parent = static_cast<pid_t>(header.parent.load());
+  const bool ours = getppid() == parent;
+  // One dump answers all who wait, and before tear-down is the stronger reason.
+  if (reason == reason_exit) header.request_reason.store(reason);
   const std::uint32_t ticket = header.request.fetch_add(1) + 1;
   const auto* request = reinterpret_cast<const std::uint32_t*>(&header.request);
   const auto* answer = reinterpret_cast<const std::uint32_t*>(&header.answer);
@@ -258,8 +272,7 @@ const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcep
   for (;;) {
     const std::uint32_t answered = header.answer.load(std::memory_order_acquire);
     if (static_cast<std::int32_t>(answered - ticket) >= 0) return header.answer_path;
-    const bool parent_gone = kill(static_cast<pid_t>(header.parent.load()), 0) != 0 && errno == ESRCH;
-    if (parent_gone || prim::monotonic_ns() >= deadline) return nullptr;
+    if (is_gone(parent, ours) || prim::monotonic_ns() >= deadline) return nullptr;
     prim::wait_while(answer, answered, 200'000'000);
   }
 }

@@ -7,8 +7,8 @@
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_audit.h"
 #endif
-#include "internal/pycore_interp.h"
 #include "free_lists.h"
+#include "internal/pycore_interp.h"
 
 int leakscope_remove_audit_hook(int (*hook)(const char*, void*, void*),
                                 int (*readable)(const void*, unsigned long)) {
@@ -122,7 +122,9 @@ void leakscope_drain_free_lists(void) {
   PyList_Type.tp_dealloc = drained_list_dealloc;
 }
 
-int* leakscope_free_dict_keys(void) { return NULL; }
+int* leakscope_free_dict_keys(void) {
+  return NULL;
+}
 void leakscope_drain_dict_keys(void) {}
 
 #else
@@ -132,14 +134,18 @@ void leakscope_drain_free_lists(void) {}
 
 #if PY_VERSION_HEX < 0x030E0000
 
+static PyInterpreterState* keys_interpreter;
 static struct _Py_dictkeys_freelist* free_keys;
 
 int* leakscope_free_dict_keys(void) {
-  free_keys = &PyInterpreterState_Get()->object_state.freelists.dictkeys;
+  keys_interpreter = PyInterpreterState_Get();
+  free_keys = &keys_interpreter->object_state.freelists.dictkeys;
   return &free_keys->numfree;
 }
 
+/* Every interpreter has an allocator of its own: the main one's key tables must not be given to another's. */
 void leakscope_drain_dict_keys(void) {
+  if (PyInterpreterState_Get() != keys_interpreter) return;
   while (free_keys->numfree > 0 && free_keys->numfree <= PyDict_MAXFREELIST)
     PyMem_Free(free_keys->items[--free_keys->numfree]);
 }
