@@ -74,9 +74,10 @@ void compare(const ScratchLedger& scratch, const Twin& twin) {
     REQUIRE(seen.emplace(block.address, block).second);
   });
   REQUIRE(seen.size() == twin.size());
-  for (const auto& [address, known] : twin) {
-    CAPTURE(address);
-    const auto found = seen.find(address);
+  for (const auto& entry : twin) {
+    const BlockRow& known = entry.second;
+    CAPTURE(known.address);
+    const auto found = seen.find(known.address);
     REQUIRE(found != seen.end());
     REQUIRE(found->second.size == known.size);
     REQUIRE(found->second.weight == static_cast<double>(known.weight));
