@@ -1,0 +1,74 @@
+"""Every program of the fixtures gets the verdict of its folder, its quiet twin is left in peace; sampled and exact."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launching import leakscope
+
+PROGRAMS = Path(__file__).resolve().parent.parent / "fixtures" / "programs"
+SECONDS = "5"
+# The function that grows; the sentence names it, its file, its line and who runs it.
+CULPRITS = {
+    "asyncio_tasks.py": ("handle", "the main thread"),
+    "module_list.py": ("render", "the main thread"),
+    "native_ctypes.py": ("decode_", "the main thread"),
+    "numpy_pile.py": ("grab", "the main thread"),
+    "thread_handoff.py": ("read_packets", "thread reader"),
+    "web_cache.py": ("Session.__init__", "process_request_thread"),
+}
+NEEDS = {"numpy_pile.py": "numpy"}
+
+pytestmark = pytest.mark.slow
+modes = pytest.mark.parametrize("mode", [[], ["--exact"]], ids=["sampled", "exact"])
+
+
+def programs(*folders: str) -> list[Any]:
+    return [
+        pytest.param(path, id=f"{path.parent.name}/{path.stem}")
+        for folder in folders
+        for path in sorted((PROGRAMS / folder).glob("*.py"))
+    ]
+
+
+def report_on(program: Path, folder: Path, mode: list[str]) -> dict[str, Any]:
+    if find_spec(NEEDS.get(program.name, "sys")) is None:
+        pytest.skip(f"needs {NEEDS[program.name]}")
+    done = leakscope("run", *mode, "--quiet", "-o", str(folder / "run"), str(program), SECONDS, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / "run" / "report.json").read_text("utf-8"))
+    assert isinstance(report, dict)
+    return report
+
+
+@modes
+@pytest.mark.parametrize("program", programs("growth"))
+def test_a_program_that_grows_is_told_with_its_line_and_its_thread(
+    program: Path, mode: list[str], tmp_path: Path
+) -> None:
+    report = report_on(program, tmp_path, mode)
+
+    assert report["verdict"] == "GROWTH", report["sentence"]
+    finding = report["findings"][0]
+    function, thread = CULPRITS[program.name]
+    subject = finding["subject"]
+    assert subject["function"].startswith(function)
+    assert os.path.basename(subject["file"]) == program.name
+    source = program.read_text("utf-8").splitlines()
+    assert 0 < subject["line"] <= len(source)
+    assert thread in finding["sentence"]
+    assert finding["confidence"] >= 0.45
+
+
+@modes
+@pytest.mark.parametrize("program", programs("bounded", "stable"))
+def test_a_quiet_twin_is_left_in_peace(program: Path, mode: list[str], tmp_path: Path) -> None:
+    report = report_on(program, tmp_path, mode)
+
+    assert report["verdict"] == "STABLE", report["sentence"]
+    assert report["findings"] == []
