@@ -44,7 +44,7 @@ class Template {
                   header.chunk_rows,
                   header.shadow_bases,
                   header.shadow_regions,
-                  header.shadow_directory}};
+                  scratch_.directory_at(0x7F0000000000)}};
   }
 
   [[nodiscard]] ScratchLedger& renewed() {

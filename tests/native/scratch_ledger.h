@@ -65,6 +65,11 @@ class ScratchLedger {
 
   [[nodiscard]] Ledger ledger() const noexcept { return Ledger(base()); }
   [[nodiscard]] Header& header() const noexcept { return ledger().header(); }
+  // The part of the shadow's directory that stands for the 8 MiB from `address`.
+  [[nodiscard]] Section directory_at(std::uint64_t address) const noexcept {
+    const Section& all = header().shadow_directory;
+    return all.bytes == 0 ? all : Section{all.offset + (address >> 20) * sizeof(std::uint32_t), 32};
+  }
   [[nodiscard]] std::byte* base() const noexcept { return walls_ + wall; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] int fd() const noexcept { return fd_; }

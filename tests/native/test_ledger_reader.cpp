@@ -223,11 +223,21 @@ void compare(const Fixture& f) {
 
 // --- scribbling
 
-std::vector<Section> sections_of(const Header& header) {
-  return {{0, sizeof(Header)},    header.threads,    header.string_index, header.string_bytes,
-          header.frames,          header.nodes,      header.counters[0],  header.counters[1],
-          header.block_rows,      header.chunk_rows, header.shadow_bases, header.shadow_regions,
-          header.shadow_directory};
+std::vector<Section> sections_of(const ScratchLedger& scratch) {
+  const Header& header = scratch.header();
+  return {{0, sizeof(Header)},
+          header.threads,
+          header.string_index,
+          header.string_bytes,
+          header.frames,
+          header.nodes,
+          header.counters[0],
+          header.counters[1],
+          header.block_rows,
+          header.chunk_rows,
+          header.shadow_bases,
+          header.shadow_regions,
+          scratch.directory_at(0x7F0000000000)};
 }
 
 // A few bytes: noise, or a number that lies at some edge.
@@ -258,7 +268,7 @@ void survive(std::uint64_t seed, std::uint64_t interval_bytes) {
   CAPTURE(seed);
   Random random(seed);
   const Fixture f(seed, interval_bytes, 400, Room::small);
-  const std::vector<Section> sections = sections_of(f.scratch.header());
+  const std::vector<Section> sections = sections_of(f.scratch);
   Header good;
   std::memcpy(static_cast<void*>(&good), static_cast<void*>(&f.scratch.header()), sizeof good);
   for (int round = 0; round < 12; ++round) {

@@ -193,6 +193,20 @@ TEST_CASE("when all regions are taken a block is refused and nothing else is los
   compare(table, scratch.fd(), twin);
 }
 
+TEST_CASE("a reader does not follow a directory that leads outside") {
+  const ScratchLedger scratch(exact, Room::small);  // eight regions, then the wall
+  ShadowTable table;
+  table.attach(scratch.ledger());
+  const Entry small{40, 3, 1, Domain::raw, 0};
+  REQUIRE(table.put(region, {5000, 7, 3, Domain::obj, 1}));
+  REQUIRE(table.put(region + 8192, small));
+  for (const std::uint32_t wrong : {9u, 0x80000000u, 0xFFFFFFFFu}) {
+    scratch.ledger().shadow_directory()[1] = wrong;
+    CHECK_FALSE(table.contains(region));
+    compare(table, scratch.fd(), {{region + 8192, small}});  // the long one's size cannot be had
+  }
+}
+
 TEST_CASE("a birth is kept to a tenth of a second or 0.2 percent for nineteen days, then stays at the last") {
   const auto kept_ms = [](std::uint32_t ms) {
     return ShadowTable::birth_seconds(ShadowTable::pack_birth(ms)) * 1e3;
