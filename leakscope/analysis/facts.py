@@ -37,6 +37,8 @@ LEAST_GROWTH_SHARE = 0.001
 """Nor is growth below this part of all live bytes."""
 _LEVEL = 0.02
 """Part of its highest value by which a total may change and still be level."""
+_STILL_LEVEL = 0.25
+"""The same, where sampling error explains it."""
 _LAST_REASONS = ("exit", "death")
 _LONGEST_END_S, _LONGEST_END_SHARE = 0.5, 0.1
 """How long the end of a program may take: whichever is longer, seconds or part of the run."""
@@ -175,7 +177,8 @@ class Facts:
         series = self.last.series
         known = np.isfinite(series.live_bytes) & (series.time_s <= self.end_s)
         value = series.live_bytes[known]
-        tolerance = max(_LEVEL * float(value.max(initial=0.0)), 2 * SURE * self.live_error)
+        highest = float(value.max(initial=0.0))
+        tolerance = max(_LEVEL * highest, min(2 * SURE * self.live_error, _STILL_LEVEL * highest))
         return level_since(series.time_s[known], value, tolerance)
 
     @cached_property

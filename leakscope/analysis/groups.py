@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 WARM_UP = 0.1
 """Part of a group's life that is not looked at: what starts must first fill."""
+_SHARED = 4
+"""Rows per birth time from which on it is coarse."""
 _STILL_THERE = 0.75
 """A group counts as taken down if less than this part of it is left in the last dump."""
 
@@ -140,6 +142,18 @@ class Groups:
         start, end = self.window(group)
         times, values = self.values(group)
         return trend(times, values, start, end, error=self.gain_error(group), least=least)
+
+    @cached_property
+    def birth_step_s(self) -> float:
+        """
+        How coarse birth times are, in seconds: an exact recording keeps them in few bits.
+
+        Where most rows share their birth time with others it is the usual distance of two; else zero.
+        """
+        born = np.unique(self.last.allocations.born_s)
+        if len(self.last.allocations) < _SHARED * len(born):
+            return 0.0
+        return float(np.median(np.diff(born))) if len(born) > 1 else float("inf")
 
     def survivors(self, group: int) -> tuple[F8, I8]:
         """Bytes alive in the last dump by the quarter of the window they were born in, and the rows behind them."""

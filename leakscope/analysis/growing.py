@@ -19,7 +19,7 @@ It answers: *will this go on at half the pace or more for another window as long
 * kind: 1 if kept, 0.9 if enlarged, 0.8 for a backlog, which other load may empty;
 * earliness: a window of less than a quarter of the run counts for less in proportion, for what began late may be a
   phase of the program, and one of less than a second likewise, down to 0.6, for it may be the start of anything;
-* 0.8 if nobody can say who survived, because all was freed at the end and no age class fits into the window;
+* 0.8 if nobody can say who survived: birth times are too coarse for the window, or all was freed at the end;
 * with fewer than eight samples, ``1 - 1 / n!``: a series without trend rises every time by accident that often;
 * 0.9, for bounds not reached yet.
 
@@ -255,7 +255,7 @@ def _judge_few(groups: Groups, group: int, least: float, window: Trend) -> Judge
     times, values = series.block_minima(times[inside], values[inside], window.start_s, window.end_s, LEAST_POINTS)
     gain, error = (float(values[-1] - values[0]), groups.gain_error(group)) if len(values) else (0.0, 0.0)
     nothing = Judgement(False, "", "", 0.0, window)
-    if gain < max(least, SURE * error) or not of_all_ages(*groups.survivors(group), gain):
+    if gain < max(least, SURE * error) or have_stayed(groups, group, window, gain) is False:
         return nothing
     ages = tuple(groups.survivors(group)[0].tolist())
     seen = _few_trend(times, values, window, error)

@@ -71,7 +71,8 @@ def of_all_ages(survivors: F8, rows: I8, gain: float) -> bool:
 
 def have_stayed(groups: Groups, group: int, trend: Trend, gain: float) -> bool | None:
     """
-    Whether what was allocated all through the window was still alive at its end; None if nobody knows.
+    Whether what was allocated all through the window was still alive at its end; None if nobody knows, because birth
+    times are too coarse for so short a window, or gone with the blocks.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def have_stayed(groups: Groups, group: int, trend: Trend, gain: float) -> bool |
         Bytes gained over it.
     """
     if not groups.taken_down(group):
+        if groups.birth_step_s > trend.length_s / QUARTERS:
+            return None
         return of_all_ages(*groups.survivors(group), gain)
     # The blocks are gone with their birth times.  Of memory that stays, what is older than an edge was there at the
     # beginning or came evenly until then.

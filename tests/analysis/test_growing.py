@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders import column
 from simulation import FOREVER, Life, recorded
 
 from leakscope.analysis.facts import Facts
@@ -186,6 +187,20 @@ def test_survivors_and_three_samples_are_enough_for_a_short_run() -> None:
 
     assert [judged.growing for judged in found] == [True]
     assert found[0].confidence < 0.7
+
+
+def test_birth_times_too_coarse_for_the_window_are_no_witness() -> None:
+    # given births known to a tenth of a second, as an exact recording keeps them, and a window of a fifth
+    life = Life()
+    for number in range(4000):
+        life.add(SITE, 1000, number / 4000 * 0.2)
+    seen = recorded(life, 0.2, samples=20)
+    coarse = column(np.floor(seen.allocations.born_s * 10) / 10, "f4")
+
+    (judged,) = judgements([replace(seen, allocations=replace(seen.allocations, born_s=coarse))])
+
+    assert (judged.growing, judged.kind) == (True, "kept")
+    assert judged.confidence == pytest.approx(0.9 * 0.8 * (0.6 + 0.4 * judged.trend.length_s), rel=0.05)
 
 
 @pytest.mark.parametrize(
