@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from recording import PYTHONS, label, record, version_of
 
@@ -64,6 +65,31 @@ def test_blocks_that_were_freed_are_gone(python: str, tmp_path: Path) -> None:
     assert freed.alloc_blocks >= 1000
     assert freed.free_blocks == freed.alloc_blocks
     assert dropped.count(133, up_to=432) == 0
+
+
+def test_what_was_asked_for_less_what_was_freed_is_what_lives(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import re, json
+        kept = []
+        for i in range(300):
+            json.loads(json.dumps({"number": [i] * 20, "text": "x" * i * 7}))
+            re.match("(a|b)*c", "abababab" + "c" * (i % 2))  # asks for no bytes at all at times
+            exec(compile(f"def f{i}(): return [{i}, {{}}]", "generated", "exec"), {"kept": kept})
+            kept.append(bytearray(i))
+            kept[-1].extend(bytes(i * 3))
+        del kept[::2]
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    stacks, live = recording.dump.stacks, recording.dump.allocations
+    blocks = np.bincount(live.stack, minlength=len(stacks.parent))
+    weights = np.bincount(live.stack, weights=live.weight, minlength=len(stacks.parent))
+
+    assert np.abs(stacks.alloc_blocks - stacks.free_blocks - blocks).sum() <= 4  # made while the dump was asked for
+    assert np.abs(stacks.alloc_bytes - stacks.free_bytes - weights).sum() <= 4096
 
 
 def test_a_block_that_grows_in_place_or_moves_is_one_block_of_its_last_size(python: str, tmp_path: Path) -> None:

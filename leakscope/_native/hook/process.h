@@ -15,16 +15,15 @@ struct StackCache {
     StackId node;
   };
   std::uint32_t count;
-  std::uint32_t epoch;
+  std::uint32_t codes_freed;  // what python/codes.h had counted when this was last looked at
   StackCache* next_free;
   Entry entries[depth_limit];
   const void* walked[depth_limit];  // frames on the way to a known one
 
-  // Steps taken before: from a node by an instruction to a node. Direct mapped, void in another epoch.
+  // Steps taken before: from a node by an instruction to a node. Direct mapped.
   struct Step {
     const void* position;
     StackId parent;
-    std::uint32_t epoch;
     StackId node;
   };
   static constexpr std::uint32_t step_count = 1024;

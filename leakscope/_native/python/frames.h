@@ -43,6 +43,10 @@ inline const void* position(const RawFrame* frame) {
 inline int byte_offset(const RawFrame* frame, PyCodeObject*) {
   return frame->f_lasti * static_cast<int>(sizeof(_Py_CODEUNIT));
 }
+inline void position_range(PyCodeObject* code, std::uintptr_t& begin, std::uintptr_t& end) {
+  begin = reinterpret_cast<std::uintptr_t>(code) << 16;
+  end = begin + 0x10000;
+}
 inline PyObject* name_of(PyCodeObject* code) {
   return code->co_name;
 }
@@ -91,6 +95,13 @@ inline const void* position(const RawFrame* frame) {
 
 inline int byte_offset(const RawFrame* frame, PyCodeObject* code) {
   return static_cast<int>(static_cast<const char*>(position(frame)) - code_start(code));
+}
+
+inline void position_range(PyCodeObject* code, std::uintptr_t& begin, std::uintptr_t& end) {
+  begin =
+      reinterpret_cast<std::uintptr_t>(code);  // an instruction before the first one is still the code's own
+  end = reinterpret_cast<std::uintptr_t>(code_start(code)) +
+        static_cast<std::uintptr_t>(Py_SIZE(code)) * sizeof(_Py_CODEUNIT);
 }
 
 // Frames that the interpreter puts between its C stack and Python code from 3.12 on are nobody's.

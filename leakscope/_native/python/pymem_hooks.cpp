@@ -1,7 +1,7 @@
 // How CPython's domains nest, and what each hook must therefore do:
 //
-//   PyMem_Malloc / PyObject_Malloc ── pymalloc ── up to 512 bytes: from an arena        recorded here
-//                                         └────── larger: PyMem_RawMalloc ── malloc()   recorded by the raw hook,
+//   PyMem_Malloc / PyObject_Malloc ── pymalloc ── 1 to 512 bytes: from an arena         recorded here
+//                                         └────── else: PyMem_RawMalloc ── malloc()     recorded by the raw hook,
 //                                                                                       under the outer domain's name
 //   PyMem_RawMalloc ── malloc()                     our raw hook calls the real malloc, past our interposed one
 //
@@ -22,7 +22,9 @@ enum class Shape { wrapped, direct, falls_through };
 
 struct Below {
   PyMemAllocatorEx allocator;
-  std::size_t limit;  // falls_through: larger requests are seen by the raw hook
+  std::size_t limit;  // falls_through: larger requests, and those of no bytes, are seen by the raw hook
+
+  bool falls(std::size_t size) const noexcept { return size - 1 >= limit; }
 };
 Below below[3];  // by Domain: raw, mem, obj
 
@@ -105,8 +107,10 @@ void direct_raw_free(void*, void* block) {
 // Out of line, so that the common way needs no stack frame.
 template <Domain D>
 __attribute__((noinline)) void* looked_malloc(ThreadState& thread, std::size_t size) noexcept {
+  const std::uint32_t fallen = thread.fallen;
   void* block = under<D>.allocator.malloc(under<D>.allocator.ctx, size);
-  allocated(thread, block, size, D, lock_of<D>);
+  // No arena to be had: then it fell after all, and was recorded there.
+  if (__builtin_expect(thread.fallen == fallen, 1)) allocated(thread, block, size, D, lock_of<D>);
   return noted<D>(thread, block);
 }
 
@@ -121,7 +125,7 @@ void* layered_malloc(void* context, std::size_t size) {
   ThreadState& thread = thread_state;
   Below& next = under<D>;
   (void)context;
-  if (size > next.limit) {
+  if (next.falls(size)) {
     thread.raw_domain = static_cast<std::uint8_t>(D) + 1;
     return noted<D>(thread, next.allocator.malloc(next.allocator.ctx, size));
   }
@@ -134,7 +138,7 @@ void* layered_calloc(void*, std::size_t count, std::size_t size) {
   ThreadState& thread = thread_state;
   Below& next = under<D>;
   const std::size_t bytes = count * size;  // the interpreter has checked for overflow
-  if (bytes > next.limit) {
+  if (next.falls(bytes)) {
     thread.raw_domain = static_cast<std::uint8_t>(D) + 1;
     return noted<D>(thread, next.allocator.calloc(next.allocator.ctx, count, size));
   }
@@ -149,8 +153,8 @@ void* layered_realloc(void*, void* block, std::size_t size) {
   ThreadState& thread = thread_state;
   Below& next = under<D>;
   // Above the limit the raw hook subtracts the size from the countdown, here it would be a second time.
-  const bool look = size <= next.limit ? due(thread, size) : thread.countdown < 0;
-  thread.raw_domain = size > next.limit ? static_cast<std::uint8_t>(D) + 1 : 0;
+  const bool look = next.falls(size) ? thread.countdown < 0 : due(thread, size);
+  thread.raw_domain = next.falls(size) ? static_cast<std::uint8_t>(D) + 1 : 0;
   if (!look && !may_be_recorded(block)) {
     void* moved = next.allocator.realloc(next.allocator.ctx, block, size);
     thread.raw_domain = 0;

@@ -1,8 +1,6 @@
 #include "stacks.h"
 
-#include <string_view>
-
-#include "frames.h"
+#include "codes.h"
 
 namespace leakscope::python {
 namespace {
@@ -14,127 +12,15 @@ PyInterpreterState* main_interpreter;
 std::uint32_t frame_limit = 64;  // frames compared with the last stack, and kept of one that is too deep
 std::uint32_t walk_limit = StackCache::depth_limit;
 
-// ---- code objects known by address -------------------------------------------------------------------------------
-// Frames are interned by the names and lines of their code, looked up by the code's address. Addresses are reused, so
-// the free hook tells us when a known code object goes (its page is marked in the page filters); no reference is
-// held, and the program's code objects live and die as without us.
-
-struct Code {
-  const void* address;  // null: the row is free, `file` chains to the next free one
-  StringId function;
-  StringId file;
-};
-
-constexpr std::uint32_t code_limit = 1u << 20;
-SpinLock code_lock;
-Code* codes;
-std::uint32_t code_high = 1, free_code = 0;
-HashIndex code_index;
-std::atomic<std::uint32_t> code_epoch{1};
-
-// Instruction to frame, direct mapped. Entries of an earlier epoch are void.
-struct Known {
-  const void* position;
-  FrameId frame;
-  std::uint32_t epoch;
-};
-Known known[8192];
-
-std::uint64_t hash_of(const void* address) noexcept {
-  return mixed(reinterpret_cast<std::uintptr_t>(address));
-}
-
-// UTF-8 of a string object, without asking the interpreter for anything. Returns the bytes written.
-std::size_t to_utf8(PyObject* text, char* into, std::size_t room) noexcept {
-  if (text == nullptr || !PyUnicode_Check(text)) return 0;
-  const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
-  const int kind = static_cast<int>(PyUnicode_KIND(text));
-  const void* data = PyUnicode_DATA(text);
-  std::size_t at = 0;
-  for (Py_ssize_t index = 0; index < length && at + 4 <= room; ++index) {
-    const auto c = static_cast<std::uint32_t>(PyUnicode_READ(kind, data, index));
-    if (c < 0x80) {
-      into[at++] = static_cast<char>(c);
-    } else if (c < 0x800) {
-      into[at++] = static_cast<char>(0xC0 | (c >> 6));
-      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-      into[at++] = static_cast<char>(0xE0 | (c >> 12));
-      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
-      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
-    } else {
-      into[at++] = static_cast<char>(0xF0 | (c >> 18));
-      into[at++] = static_cast<char>(0x80 | ((c >> 12) & 0x3F));
-      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
-      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
-    }
-  }
-  return at;
-}
-
-StringId intern(PyObject* text) noexcept {
-  char bytes[1024];
-  return hook::recorder.trie().string({bytes, to_utf8(text, bytes, sizeof bytes)});
-}
-
-std::uint8_t& code_page_of(const void* address) noexcept {
-  return hook::code_page[(reinterpret_cast<std::uintptr_t>(address) >> 12) & (hook::code_pages - 1)];
-}
-
-std::uint32_t add_code(PyCodeObject* code) noexcept {
-  std::uint32_t row = free_code;
-  if (row != 0) {
-    free_code = codes[row].file;
-  } else {
-    if (code_high >= code_limit) return 0;
-    row = code_high++;
-  }
-  codes[row] = {code, intern(name_of(code)), intern(code->co_filename)};
-  if (!code_index.insert(hash_of(code), row, [](std::uint32_t at) { return hash_of(codes[at].address); })) {
-    codes[row] = {nullptr, 0, free_code};
-    free_code = row;
-    return 0;
-  }
-  if (code_page_of(code) != 255) ++code_page_of(code);
-  hook::filter_add(reinterpret_cast<std::uintptr_t>(code));
-  return row;
-}
-
-FrameId frame_id(const RawFrame* frame) noexcept {
-  const void* at = position(frame);
-  SpinGuard guard(code_lock);
-  const std::uint32_t epoch = code_epoch.load(std::memory_order_relaxed);
-  Known& entry = known[hash_of(at) & 8191];
-  if (entry.position == at && entry.epoch == epoch) return entry.frame;
-  PyCodeObject* code = code_of(frame);
-  if (code == nullptr || !PyCode_Check(code)) return 0;
-  std::uint32_t row =
-      code_index.find(hash_of(code), [&](std::uint32_t id) { return codes[id].address == code; });
-  if (row == 0) row = add_code(code);
-  Frame names{};
-  if (row != 0) {
-    names.function = codes[row].function;
-    names.file = codes[row].file;
-  } else {
-    names.function = intern(name_of(code));
-    names.file = intern(code->co_filename);
-  }
-  names.line = PyCode_Addr2Line(code, byte_offset(frame, code));
-  if (names.line < 0) names.line = 0;
-  const FrameId found = hook::recorder.trie().frame(names);
-  entry = {at, found, epoch};
-  return found;
-}
-
 // ---- stacks ------------------------------------------------------------------------------------------------------
 
 StackCache::Entry entry_for(StackCache& cache, const RawFrame* frame, StackId parent) noexcept {
   const void* at = position(frame);
   const std::uint64_t key = (reinterpret_cast<std::uintptr_t>(at) >> 1) + std::uint64_t{parent} * 0x9E3779B1u;
   StackCache::Step& step = cache.steps[(key ^ (key >> 10)) & (StackCache::step_count - 1)];
-  if (step.position != at || step.parent != parent || step.epoch != cache.epoch) {
+  if (step.position != at || step.parent != parent) {
     const FrameId id = frame_id(frame);
-    step = {at, parent, cache.epoch, id == 0 ? parent : hook::recorder.trie().child(parent, id)};
+    step = {at, parent, id == 0 ? parent : hook::recorder.trie().child(parent, id)};
   }
   return {frame, at, step.node};
 }
@@ -212,11 +98,7 @@ StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
 // same address and instruction both times, and only the caller's position tells them apart. Beyond frame_limit frames
 // the cache is trusted: a wrong root of so deep a stack is accepted, a wrong caller is not.
 inline StackId capture(StackCache& cache, RawFrame* newest_frame) noexcept {
-  const std::uint32_t epoch = code_epoch.load(std::memory_order_relaxed);
-  if (cache.epoch != epoch) {
-    cache.count = 0;
-    cache.epoch = epoch;
-  }
+  if (__builtin_expect(cache.codes_freed != codes_freed.load(std::memory_order_acquire), 0)) catch_up(cache);
   std::uint32_t walked = 0;
   RawFrame* frame = newest_frame;
   std::uint32_t at = no_match;
@@ -258,7 +140,7 @@ void prepare_stacks() noexcept {
   if (hook::process_ledger().header().config.interval_bytes > 1)
     walk_limit = frame_limit > sampled_walk_limit ? frame_limit : sampled_walk_limit;
   if (walk_limit > StackCache::depth_limit) walk_limit = StackCache::depth_limit;
-  codes = static_cast<Code*>(prim::map_memory(sizeof(Code) * code_limit));
+  prepare_codes();
 }
 
 StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
@@ -273,26 +155,6 @@ StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
   RawFrame* frame = newest(state);
   if (cache == nullptr || frame == nullptr) return 0;
   return capture(*cache, frame);
-}
-
-void lock_stacks() noexcept {
-  code_lock.lock();
-}
-void unlock_stacks() noexcept {
-  code_lock.unlock();
-}
-
-void code_freed(const void* address) noexcept {
-  SpinGuard guard(code_lock);
-  const std::uint32_t row = code_index.take(
-      hash_of(address), [&](std::uint32_t at) { return codes[at].address == address; },
-      [](std::uint32_t at) { return hash_of(codes[at].address); });
-  if (row == 0) return;
-  codes[row] = {nullptr, 0, free_code};
-  free_code = row;
-  if (code_page_of(address) != 255) --code_page_of(address);
-  hook::filter_remove(reinterpret_cast<std::uintptr_t>(address));
-  code_epoch.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace leakscope::python

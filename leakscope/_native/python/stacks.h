@@ -11,11 +11,4 @@ void prepare_stacks() noexcept;
 // The calling thread's stack; locking becomes `none` where the main interpreter's lock does not protect us.
 StackId current_stack(hook::ThreadState& thread, Locking& locking) noexcept;
 
-// A code object may be about to go: whatever is known by its address is forgotten.
-void code_freed(const void* address) noexcept;
-
-// Around fork, so that the child does not inherit a lock whose holder it lacks.
-void lock_stacks() noexcept;
-void unlock_stacks() noexcept;
-
 }  // namespace leakscope::python

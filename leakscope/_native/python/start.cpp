@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../hook/process.h"
+#include "codes.h"
 #include "frames.h"
 #include "free_lists.h"
 #include "object_tracer.h"
@@ -78,8 +79,8 @@ void start_recording() {
   prepare_stacks();
   hook::interpreter.stack = stack_and_upkeep;
   hook::interpreter.code_freed = code_freed;
-  hook::interpreter.before_fork = lock_stacks;
-  hook::interpreter.after_fork = unlock_stacks;
+  hook::interpreter.before_fork = lock_codes;
+  hook::interpreter.after_fork = unlock_codes;
   dl_iterate_phdr(find_code, nullptr);
   call_at_exit();
   watch_thread_starts();
