@@ -101,5 +101,6 @@ def _place(problem: BaseException) -> str:
     import traceback
 
     frames = traceback.extract_tb(problem.__traceback__)
-    ours = [frame for frame in frames if f"{os.sep}leakscope{os.sep}" in frame.filename]
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    ours = [frame for frame in frames if os.path.abspath(frame.filename).startswith(package)]
     return f" ({os.path.basename(ours[-1].filename)}:{ours[-1].lineno})" if ours else ""

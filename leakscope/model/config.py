@@ -52,7 +52,7 @@ class CaptureConfig:
     interval_bytes: int = 64 * 1024
     exact_bytes: int = 64 * 1024
     max_frames: int = 64
-    max_stacks: int = 1 << 18
+    max_stacks: int = 1 << 21
     follow: bool = False
     sample_every_s: float = 0.05
     max_samples: int = 240

@@ -12,8 +12,7 @@
 
 namespace leakscope::test {
 
-// From the first section of the header's table to the end of the last.
-inline constexpr std::size_t sections_bytes = offsetof(Header, phase) - offsetof(Header, threads);
+inline constexpr std::size_t sections_bytes = sizeof(Sections);
 
 template <class T>
 std::vector<T> column(const DumpColumns& dump, std::string_view name) {

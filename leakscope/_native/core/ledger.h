@@ -42,15 +42,18 @@ struct DomainTotals {
   std::uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
 };
 
-struct Header {
+// Where everything lies. Fixed when a ledger is laid out: a reader takes a copy once is_sound() has checked it.
+struct Sections {
+  Section threads, string_index, string_bytes, frames, nodes, counters[2];
+  Section block_rows, chunk_rows, shadow_directory, shadow_bases, shadow_regions;
+};
+
+struct Header : Sections {
   std::uint64_t magic;
   std::uint32_t layout;  // of this struct and the sections; both sides must agree
   std::uint32_t header_bytes;
   std::uint64_t file_bytes;
   LedgerConfig config;
-
-  Section threads, string_index, string_bytes, frames, nodes, counters[2];
-  Section block_rows, chunk_rows, shadow_directory, shadow_bases, shadow_regions;
 
   // Written by the recorder, read by the parent.
   std::atomic<Phase> phase;
@@ -99,21 +102,25 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept;
 class Ledger {
  public:
   Ledger() = default;
-  explicit Ledger(void* base) noexcept : base_(static_cast<std::byte*>(base)) {}
+  explicit Ledger(void* base) noexcept : Ledger(base, *static_cast<Header*>(base)) {}
+  // With sections that nobody else can change; they must outlive the ledger.
+  Ledger(void* base, const Sections& sections) noexcept
+      : base_(static_cast<std::byte*>(base)), sections_(&sections) {}
   explicit operator bool() const noexcept { return base_ != nullptr; }
 
+  const Sections& sections() const noexcept { return *sections_; }
   Header& header() const noexcept { return *reinterpret_cast<Header*>(base_); }
-  ThreadRow* threads() const noexcept { return at<ThreadRow>(header().threads); }
-  std::uint64_t* string_index() const noexcept { return at<std::uint64_t>(header().string_index); }
-  char* string_bytes() const noexcept { return at<char>(header().string_bytes); }
-  Frame* frames() const noexcept { return at<Frame>(header().frames); }
-  Node* nodes() const noexcept { return at<Node>(header().nodes); }
-  Counters* counters(int set) const noexcept { return at<Counters>(header().counters[set]); }
-  BlockRow* block_rows() const noexcept { return at<BlockRow>(header().block_rows); }
-  ChunkRow* chunk_rows() const noexcept { return at<ChunkRow>(header().chunk_rows); }
-  std::atomic<std::uint32_t>* shadow_directory() const noexcept { return atoms(header().shadow_directory); }
-  std::uint64_t* shadow_bases() const noexcept { return at<std::uint64_t>(header().shadow_bases); }
-  std::uint64_t* shadow_regions() const noexcept { return at<std::uint64_t>(header().shadow_regions); }
+  ThreadRow* threads() const noexcept { return at<ThreadRow>(sections_->threads); }
+  std::uint64_t* string_index() const noexcept { return at<std::uint64_t>(sections_->string_index); }
+  char* string_bytes() const noexcept { return at<char>(sections_->string_bytes); }
+  Frame* frames() const noexcept { return at<Frame>(sections_->frames); }
+  Node* nodes() const noexcept { return at<Node>(sections_->nodes); }
+  Counters* counters(int set) const noexcept { return at<Counters>(sections_->counters[set]); }
+  BlockRow* block_rows() const noexcept { return at<BlockRow>(sections_->block_rows); }
+  ChunkRow* chunk_rows() const noexcept { return at<ChunkRow>(sections_->chunk_rows); }
+  std::atomic<std::uint32_t>* shadow_directory() const noexcept { return atoms(sections_->shadow_directory); }
+  std::uint64_t* shadow_bases() const noexcept { return at<std::uint64_t>(sections_->shadow_bases); }
+  std::uint64_t* shadow_regions() const noexcept { return at<std::uint64_t>(sections_->shadow_regions); }
 
  private:
   template <class T>
@@ -125,6 +132,7 @@ class Ledger {
   }
 
   std::byte* base_ = nullptr;
+  const Sections* sections_ = nullptr;
 };
 
 // How many T fit into a section: the bound for every index that comes out of shared memory.

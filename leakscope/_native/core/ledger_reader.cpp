@@ -51,15 +51,15 @@ constexpr double per_block = 1.0 / static_cast<double>(one_block);
 
 std::uint32_t LedgerReader::node_count() const noexcept {
   return rows_of(ledger_.header().node_count.load(std::memory_order_acquire),
-                 capacity<Node>(ledger_.header().nodes));
+                 capacity<Node>(ledger_.sections().nodes));
 }
 std::uint32_t LedgerReader::frame_count() const noexcept {
   return rows_of(ledger_.header().frame_count.load(std::memory_order_acquire),
-                 capacity<Frame>(ledger_.header().frames));
+                 capacity<Frame>(ledger_.sections().frames));
 }
 std::uint32_t LedgerReader::string_count() const noexcept {
   return rows_of(ledger_.header().string_count.load(std::memory_order_acquire),
-                 capacity<std::uint64_t>(ledger_.header().string_index));
+                 capacity<std::uint64_t>(ledger_.sections().string_index));
 }
 std::uint32_t LedgerReader::thread_count() const noexcept {
   return bounded(ledger_.header().thread_count.load(std::memory_order_acquire), other_threads);
@@ -76,7 +76,7 @@ std::string_view LedgerReader::string_at(StringId id) const noexcept {
   if (id == 0 || id >= string_count()) return {};
   const std::uint64_t word = ledger_.string_index()[id];
   const std::uint64_t offset = word & ((std::uint64_t{1} << 40) - 1), length = word >> 40;
-  const std::uint64_t room = ledger_.header().string_bytes.bytes;
+  const std::uint64_t room = ledger_.sections().string_bytes.bytes;
   if (offset > room || length > room - offset) return {};
   return {ledger_.string_bytes() + offset, length};
 }
@@ -318,7 +318,8 @@ void LedgerReader::add_blocks(DumpColumns& out) const {
 
 void LedgerReader::add_chunks(DumpColumns& out) const {
   const Header& header = ledger_.header();
-  const std::uint32_t high = bounded(header.chunk_high.load(), capacity<ChunkRow>(header.chunk_rows));
+  const std::uint32_t high =
+      bounded(header.chunk_high.load(), capacity<ChunkRow>(ledger_.sections().chunk_rows));
   std::vector<std::uint64_t> address, size;
   std::vector<std::uint8_t> kind;
   std::vector<std::uint32_t> stack, thread;

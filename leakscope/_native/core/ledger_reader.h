@@ -47,7 +47,10 @@ struct DumpColumns {
 class LedgerReader {
  public:
   // `fd` is the ledger's file, asked which parts of the shadow have memory behind them.
-  LedgerReader(Ledger ledger, int fd) : ledger_(ledger), fd_(fd) {}
+  LedgerReader(Ledger ledger, int fd)
+      : sections_(ledger.sections()), ledger_(&ledger.header(), sections_), fd_(fd) {}
+  LedgerReader(const LedgerReader&) = delete;
+  LedgerReader& operator=(const LedgerReader&) = delete;
 
   double elapsed_seconds() const noexcept;
   std::vector<NamedTotal> totals() const;
@@ -76,6 +79,7 @@ class LedgerReader {
   std::string_view string_at(StringId id) const noexcept;
   StackId checked_stack(StackId stack) const noexcept { return stack < node_count() ? stack : 0; }
 
+  Sections sections_;  // a copy: the program can scribble over its own
   Ledger ledger_;
   int fd_;
   std::map<std::string, std::map<std::uint64_t, std::string>> symbols_;  // by library and offset
@@ -85,7 +89,8 @@ template <class Visit>
 void LedgerReader::for_each_block(Visit&& visit) const {
   const Header& header = ledger_.header();
   std::uint32_t high = header.block_high.load(std::memory_order_acquire);
-  if (high > capacity<BlockRow>(header.block_rows)) high = capacity<BlockRow>(header.block_rows);
+  if (high > capacity<BlockRow>(ledger_.sections().block_rows))
+    high = capacity<BlockRow>(ledger_.sections().block_rows);
   for (std::uint32_t at = 1; at < high; ++at) {
     const BlockRow& row = ledger_.block_rows()[at];
     const std::uint32_t before = __atomic_load_n(&row.sequence, __ATOMIC_ACQUIRE);
@@ -98,7 +103,7 @@ void LedgerReader::for_each_block(Visit&& visit) const {
     visit(Block{copy.address, copy.size, static_cast<double>(copy.weight), checked_stack(copy.stack),
                 copy.thread, copy.domain, copy.born_ms * 1e-3});
   }
-  if (header.shadow_regions.bytes != 0) {
+  if (ledger_.sections().shadow_regions.bytes != 0) {
     ShadowTable shadow;
     shadow.attach(ledger_);
     shadow.for_each(fd_, [&](std::uint64_t address, const ShadowTable::Entry& entry) {
@@ -107,7 +112,8 @@ void LedgerReader::for_each_block(Visit&& visit) const {
     });
   }
   std::uint32_t chunks = header.chunk_high.load(std::memory_order_acquire);
-  if (chunks > capacity<ChunkRow>(header.chunk_rows)) chunks = capacity<ChunkRow>(header.chunk_rows);
+  if (chunks > capacity<ChunkRow>(ledger_.sections().chunk_rows))
+    chunks = capacity<ChunkRow>(ledger_.sections().chunk_rows);
   for (std::uint32_t at = 0; at < chunks; ++at) {
     const ChunkRow row = ledger_.chunk_rows()[at];
     if (row.address != 0 && row.kind == ChunkKind::mapping)

@@ -27,7 +27,7 @@ class ShadowTable {
     ledger_ = ledger;
     directory_ = ledger.shadow_directory();
     slots_ = reinterpret_cast<char*>(ledger.shadow_regions()) - region_bytes;
-    limit_ = capacity<std::uint64_t>(ledger.header().shadow_bases);
+    limit_ = capacity<std::uint64_t>(ledger.sections().shadow_bases);
   }
 
   static bool fits(std::uint64_t address) noexcept { return (address & 0xffff80000000000f) == 0; }
@@ -79,7 +79,7 @@ class ShadowTable {
   // that have memory behind them are read: reading a hole through a mapping would give it memory.
   template <class Visit>
   void for_each(int fd, Visit&& visit) const {
-    const Section& section = ledger_.header().shadow_regions;
+    const Section& section = ledger_.sections().shadow_regions;
     const std::uint64_t regions = known_regions();
     std::uint64_t begin = section.offset;
     const std::uint64_t stop = section.offset + regions * granules * sizeof(std::uint64_t);
@@ -133,7 +133,7 @@ class ShadowTable {
 
   std::uint64_t known_regions() const noexcept {
     const Header& header = ledger_.header();
-    const std::uint64_t limit = capacity<std::uint64_t>(header.shadow_bases);
+    const std::uint64_t limit = limit_;
     const std::uint64_t count = header.shadow_region_count.load(std::memory_order_acquire);
     return count < limit ? count : limit;
   }
