@@ -112,7 +112,7 @@ StackId stack_here(ThreadState& thread, Domain domain, Locking& locking) noexcep
   if (interpreter.stack != nullptr && thread.phase == 1) stack = interpreter.stack(thread, locking);
   if (domain == Domain::native || domain == Domain::mapping) {
     const int error = errno;
-    stack = native_stack(stack);
+    stack = native_stack(thread, stack);
     errno = error;
   }
   return stack;

@@ -102,7 +102,7 @@ bool has_ledger() noexcept;
 const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept;
 
 // Native frames of the calling thread below `stack`, innermost last; `stack` itself if there are none.
-StackId native_stack(StackId stack) noexcept;
+StackId native_stack(ThreadState& thread, StackId stack) noexcept;
 void forget_libraries() noexcept;
 
 // The allocator below us, whoever it is (the C library's, or one preloaded after us).

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unwind.h>
 
-#include "hook.h"
+#include "process.h"
 
 namespace leakscope::hook {
 namespace {
@@ -68,20 +68,61 @@ void find_own_code(Positions& positions) noexcept {
   positions.own_end = reinterpret_cast<std::uintptr_t>(&etext);
 }
 
-}  // namespace
+// ---- stacks unwound before ------------------------------------------------------------------------------------------
+// Unwinding costs thousands of instructions, and a library that allocates in a loop shows the same stack each time. So
+// a stack is recognised by where it lies and by every word of its newest part that points into code seen in earlier
+// stacks: two stacks that differ in any return address there have different keys. (Words left over from calls that
+// ended can only make equal stacks look different, which costs an unwinding.) Frames further out than this part are
+// those of one and the same line of Python, and are taken to be the same.
 
-StackId native_stack(StackId stack) noexcept {
+constexpr int recognised_words = 128;
+std::uint8_t seen_code[1u << 16];
+std::atomic<std::uint64_t> library_epoch{1};
+
+std::uint8_t& seen(std::uintptr_t position) noexcept {
+  return seen_code[(position >> 12) & 0xffff];
+}
+
+// The interpreter's own frames lie beyond, so that much stack is there to be read.
+__attribute__((no_sanitize("address"))) std::uint64_t key_of(const std::uintptr_t* words,
+                                                             StackId stack) noexcept {
+  std::uint64_t key = mixed(reinterpret_cast<std::uintptr_t>(words) ^ (std::uint64_t{stack} << 40)) ^
+                      library_epoch.load(std::memory_order_relaxed);
+  for (int at = 0; at < recognised_words; ++at) {
+    const std::uintptr_t word = words[at];
+    if (seen(word) != 0) key = (key ^ word) * 0x9E3779B97F4A7C15ULL + (key >> 29);
+  }
+  return key | 1;  // zero is an unused entry
+}
+
+StackId unwound(StackId stack) noexcept {
   Positions positions{};
   find_own_code(positions);
   _Unwind_Backtrace(collect, &positions);
   for (int at = positions.count; at-- > 0;) {
+    seen(positions.at[at]) = 1;
     if (const FrameId frame = frame_at(positions.at[at]); frame != 0)
       stack = recorder.trie().child(stack, frame);
   }
   return stack;
 }
 
+}  // namespace
+
+StackId native_stack(ThreadState& thread, StackId stack) noexcept {
+  // Without Python code on the stack it may be a short one, and nothing is known of what lies beyond.
+  if (stack == 0 || thread.cache == nullptr) return unwound(stack);
+  const auto* words = static_cast<const std::uintptr_t*>(__builtin_frame_address(0));
+  const std::uint64_t key = key_of(words, stack);
+  StackCache::Unwound& known_stack = thread.cache->unwound[(key >> 20) & (StackCache::unwound_count - 1)];
+  if (known_stack.key == key) return known_stack.node;
+  const StackId found = unwound(stack);
+  known_stack = {key_of(words, stack), found};  // the unwinding may have shown code not seen before
+  return found;
+}
+
 void forget_libraries() noexcept {
+  library_epoch.fetch_add(2, std::memory_order_relaxed);
   for (Known& entry : known) entry.position.store(0, std::memory_order_release);
 }
 

@@ -28,6 +28,14 @@ struct StackCache {
   };
   static constexpr std::uint32_t step_count = 1024;
   Step steps[step_count];
+
+  // Native stacks unwound before, by what the C stack looked like; see native_stack.cpp.
+  struct Unwound {
+    std::uint64_t key;
+    StackId node;
+  };
+  static constexpr std::uint32_t unwound_count = 512;
+  Unwound unwound[unwound_count];
 };
 
 // Taken over from ended threads where possible, so that thousands of short threads cost the memory of those alive.
