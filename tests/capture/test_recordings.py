@@ -379,8 +379,7 @@ import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import sys; {CHILD}; print('on', flush=True); sys.stdin.read(1)"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 child.stdout.readline()
-print(child.pid)
-import os; os._exit(0)
+print(child.pid); import os; os._exit(0)
 """
     done = recorded("--follow", "-c", code, folder=folder)
     assert done.returncode == 0
