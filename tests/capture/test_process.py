@@ -30,7 +30,7 @@ Rss:                   7 kB
 def test_the_living_process_has_memory_threads_and_files() -> None:
     vitals = process.vitals(os.getpid())
     assert vitals is not None
-    assert vitals.rss_bytes == process.rss_bytes(os.getpid())
+    assert abs(vitals.rss_bytes - process.rss_bytes(os.getpid())) < 1 << 20  # the reading itself may take a page
     assert vitals.threads >= 1
     assert vitals.fds >= 3
     assert vitals.cpu_s > 0

@@ -185,13 +185,16 @@ while True:
 print("job ended with", status, flush=True)
 """
 
+# A key may come before input() has begun to wait, which would then wait for the next line: hence select.
 AT_A_TERMINAL = """
-import signal, sys
+import select, signal, sys
 signal.signal(signal.SIGINT, lambda *_: print("got interrupt", flush=True))
 signal.signal(signal.SIGCONT, lambda *_: print("got continue", flush=True))
 print("ready", sys.stdin.isatty(), flush=True)
-while (line := input()) != "end":
-    print("got", line, flush=True)
+while True:
+    if select.select([sys.stdin], [], [], 0.05)[0]:
+        if (line := input()) == "end": break
+        print("got", line, flush=True)
 """
 
 
