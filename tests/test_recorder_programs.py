@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from recording import PYTHONS, label, record, version_of
 
+from leakscope.formats import open_dump
+
 pytestmark = pytest.mark.parametrize("python", PYTHONS, ids=label)
 
 KEEPERS = {
@@ -90,6 +92,38 @@ def test_what_was_asked_for_less_what_was_freed_is_what_lives(python: str, tmp_p
 
     assert np.abs(stacks.alloc_blocks - stacks.free_blocks - blocks).sum() <= 4  # made while the dump was asked for
     assert np.abs(stacks.alloc_bytes - stacks.free_bytes - weights).sum() <= 4096
+
+
+def test_the_live_table_grows_by_the_blocks_that_the_interpreter_counts(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import gc, json, sys, leakscope
+        kept = []
+        def work(turns):  # objects of every kind that free lists recycle, few of them kept
+            for i in range(turns):
+                pair, numbers, part = (i, i + 1), [float(i) + j for j in range(10)], slice(i, i + 5)
+                text = json.loads(json.dumps({"k": [i, {"b": (i,)}]}))
+                if i % 50 == 0:
+                    kept.append({"a": pair})
+        work(1000)
+        leakscope.dump()  # for the first call's own sake
+        gc.collect()
+        before = sys.getallocatedblocks()
+        leakscope.dump()
+        work(20_000)
+        gc.collect()
+        print(json.dumps(sys.getallocatedblocks() - before))
+        leakscope.dump()
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    dumps = [open_dump(path).allocations for path in sorted(recording.folder.glob("*.lks"))]
+    before, after = (int(np.isin(live.domain, (1, 2)).sum()) for live in dumps[1:3])
+
+    assert recording.truth > 800
+    assert abs(after - before - recording.truth) <= 8
 
 
 def test_a_block_that_grows_in_place_or_moves_is_one_block_of_its_last_size(python: str, tmp_path: Path) -> None:
