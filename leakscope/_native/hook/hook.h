@@ -23,7 +23,9 @@ struct ThreadState {
   std::uint64_t random;
   StackCache* cache;
   std::uint64_t last_block;  // newest recorded or passed block of the object domain
-  std::uint32_t fallen;      // counts requests that fell through to the raw domain
+  const void*
+      forgotten;  // block whose record an outer domain has just taken; it is on its way to the raw domain
+  std::uint32_t fallen;  // counts requests that fell through to the raw domain
   std::uint32_t ticks;
   ThreadIndex thread;
   std::uint8_t busy;        // inside the recorder, or inside an outer recorded call: forward only

@@ -98,7 +98,11 @@ void* direct_raw_realloc(void*, void* block, std::size_t size) {
 }
 
 void direct_raw_free(void*, void* block) {
-  if (may_be_recorded(block)) freed(thread_state, block, Locking::none);
+  if (may_be_recorded(block)) {
+    ThreadState& thread = thread_state;
+    if (thread.forgotten != block) freed(thread, block, Locking::none);
+    thread.forgotten = nullptr;
+  }
   real.free(block);
 }
 
@@ -116,8 +120,11 @@ __attribute__((noinline)) void* looked_malloc(ThreadState& thread, std::size_t s
 
 template <Domain D>
 __attribute__((noinline)) void looked_free(void* block) noexcept {
-  freed(thread_state, block, lock_of<D>);
+  ThreadState& thread = thread_state;
+  freed(thread, block, lock_of<D>);
+  thread.forgotten = block;
   under<D>.allocator.free(under<D>.allocator.ctx, block);
+  thread.forgotten = nullptr;
 }
 
 template <Domain D>
