@@ -9,21 +9,19 @@ live table is compared with.
     python soaked.py ACCOUNT MINUTES ALLOCATIONS
 """
 
-# ruff: noqa: E402 - the interpreter's blocks must be counted before anything else is imported
 from __future__ import annotations
 
-import sys
-
-BLOCKS_BEFORE = sys.getallocatedblocks()
-"""As early as a program can ask: what is imported below belongs to the recording already."""
-
+import gc
 import json
 import os
 import random
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
+
+import leakscope
 
 KEEPERS = 4
 BATCH = 2000
@@ -122,9 +120,17 @@ def fork_one(soak: Soak) -> None:
     soak.forks += 1
 
 
+def counted() -> tuple[int, str]:
+    """The interpreter's own count of blocks, and a dump of the same moment."""
+    gc.collect()
+    return sys.getallocatedblocks(), leakscope.dump()
+
+
 def main(account: str, minutes: float, allocations: int) -> None:
     """Soak, then write the account."""
     soak = Soak(minutes, allocations)
+    counted()  # once for what the first call itself leaves behind
+    blocks_before, dump_before = counted()
     threads = [
         threading.Thread(target=keep_and_drop, args=(soak, number), name=f"keeper-{number}")
         for number in range(KEEPERS)
@@ -135,12 +141,13 @@ def main(account: str, minutes: float, allocations: int) -> None:
     for thread in threads:
         thread.join()
     soak.handed.clear()
-    small_blocks = sys.getallocatedblocks() - BLOCKS_BEFORE
+    blocks_after, dump_after = counted()
     Path(account).write_text(
         json.dumps(
             {
                 "kept": [(id(block), sys.getsizeof(block), name) for block, name in soak.kept],
-                "small_blocks": small_blocks,
+                "blocks": blocks_after - blocks_before,
+                "between": [dump_before, dump_after],
                 "allocations": soak.done,
                 "forks": soak.forks,
                 "short_threads": soak.short_threads,
