@@ -24,7 +24,8 @@ namespace leakscope {
 
 class Sampler {
  public:
-  // What the countdown starts from; never beyond exact_bytes, so that one comparison finds large blocks too.
+  // Bytes to the next mark. The hook's countdown starts from the smaller of this and exact_bytes, so that one
+  // comparison finds large blocks too.
   static std::int64_t gap(std::uint64_t& random, std::uint64_t mean) noexcept {
     random ^= random >> 12;
     random ^= random << 25;
