@@ -11,6 +11,7 @@ import numpy as np
 
 from leakscope import native
 from leakscope.formats.lks import COLUMNS
+from leakscope.formats.lks_heap import COLUMNS as HEAP_COLUMNS
 
 HEADER = 64
 ENTRY = 64
@@ -31,7 +32,7 @@ def columns_of(path: str) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
         name: (dtype, np.frombuffer(content, "<" + dtype, count, offset) if count else np.empty(0, "<" + dtype))
         for name, dtype, count, offset, _ in native.read_directory(path, content)
     }
-    assert set(found) == set(COLUMNS)
+    assert set(COLUMNS) <= set(found) <= {*COLUMNS, *HEAP_COLUMNS}
     return found
 
 

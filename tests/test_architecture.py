@@ -67,7 +67,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 
 # Folder of a table: its modules that are no entries, which entries may import.
 TABLE_FOLDERS: dict[str, set[str]] = {
-    "formats": {"format"},
+    "formats": {"format", "lks_columns", "lks_heap", "lks_unpack"},
     "pools": {"pool"},
     "rules": {"rule"},
     "reports": {"report_format", "first_screen"},

@@ -9,14 +9,16 @@ directory and checksums are the core's, for reading and writing alike.
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leakscope import native
 from leakscope.errors import DumpFormatError, DumpUnreadable
+from leakscope.formats import lks_heap
 from leakscope.formats.format import Format
+from leakscope.formats.lks_columns import Columns
 from leakscope.model.allocations import (
     FRAME_KINDS,
     AllocationTable,
@@ -31,10 +33,6 @@ from leakscope.model.meta_text import read_meta, write_meta
 from leakscope.model.series import AGE_CLASSES, SERIES_COLUMNS, Series, SiteSamples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
     from leakscope.model.dump import DumpMeta, Health
 
 MAGIC = b"\x89LKS\r\n\x1a\n"
@@ -73,7 +71,7 @@ COLUMNS: dict[str, str] = {
     **{f"{table}.{column}": dtype for table, columns in TABLES.items() for column, dtype in columns.items()},
     "site.age_bytes": "f8",
 }
-"""Every column of version 1: all of them and no others."""
+"""Every column that all files of version 1 have; those of `lks_heap.COLUMNS` are all there or none, and no others."""
 
 
 def sniff(head: bytes) -> bool:
@@ -103,22 +101,23 @@ def read(path: str, verify: bool = True) -> Dump:
 
     Notes
     -----
-    One pass over the file for the checksums, one over most columns for the references.
+    One pass over the file for the checksums, one over most columns for the references.  The object graph is decoded,
+    and checked further, when it is first asked for.
     """
     data = _map(path)
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise DumpFormatError(
             path, 4, "the first bytes are damaged, as by a transfer as text", "copy the dump again, as binary"
         )
-    columns = _Columns.of(path, data)
+    columns = Columns.of(path, data, COLUMNS, lks_heap.COLUMNS)
     if verify:
         native.check_columns(path, data)
     try:
         meta, health = read_meta(columns["meta"].tobytes())
     except ValueError as error:
         columns.fail("meta", str(error))
-    columns.check(meta)
-    return columns.dump(meta, health)
+    _check(columns, meta)
+    return _dump(columns, meta, health)
 
 
 def write(dump: Dump, path: str) -> int:
@@ -157,8 +156,12 @@ def write(dump: Dump, path: str) -> int:
         **{f"{table}.{name}": getattr(tables[table], name) for table, names in TABLES.items() for name in names},
         "site.age_bytes": dump.series.sites.age_bytes.reshape(-1),
     }
+    types = COLUMNS
+    if dump.heap is not None:
+        types = {**COLUMNS, **lks_heap.COLUMNS}
+        arrays |= lks_heap.encode(dump.heap)
     return native.write_columns(
-        path, {name: (dtype, np.ascontiguousarray(arrays[name], "<" + dtype)) for name, dtype in COLUMNS.items()}
+        path, {name: (dtype, np.ascontiguousarray(arrays[name], "<" + dtype)) for name, dtype in types.items()}
     )
 
 
@@ -173,141 +176,73 @@ def _map(path: str) -> mmap.mmap:
         raise DumpUnreadable(f"{path}: cannot be mapped: {error}", "copy it to a local disk and try again") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """The columns of one file, checked against each other."""
-
-    path: str
-    arrays: Mapping[str, NDArray[Any]]
-    offsets: Mapping[str, int]
-
-    @classmethod
-    def of(cls, path: str, data: mmap.mmap) -> _Columns:
-        """The columns that the directory lists: exactly those of `COLUMNS`."""
-        arrays: dict[str, NDArray[Any]] = {}
-        offsets: dict[str, int] = {}
-        for name, dtype, count, offset, _ in native.read_directory(path, data):
-            if name not in COLUMNS:
-                raise DumpFormatError(path, offset, f"unknown column {name!r}")
-            if name in arrays:
-                raise DumpFormatError(path, offset, f"column {name!r} is there twice")
-            if dtype != COLUMNS[name]:
-                raise DumpFormatError(path, offset, f"column {name!r} has type {dtype!r}, not {COLUMNS[name]!r}")
-            arrays[name] = _view(data, dtype, count, offset)
-            offsets[name] = offset
-        missing = [name for name in COLUMNS if name not in arrays]
-        if missing:
-            raise DumpFormatError(path, len(data), f"column {missing[0]!r} is missing")
-        return cls(path, arrays, offsets)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.arrays[name]
-
-    def fail(self, name: str, what: str, row: int = 0) -> NoReturn:
-        """An error at one row of a column."""
-        offset = self.offsets[name] + row * self[name].itemsize
-        raise DumpFormatError(self.path, offset, what if name == "meta" else f"column {name!r}, row {row:,}: {what}")
-
-    def require(self, name: str, wrong: NDArray[np.bool_], what: str, first_row: int = 0) -> None:
-        """Nothing, or an error at the first row that is wrong."""
-        if wrong.any():
-            self.fail(name, what, first_row + int(wrong.argmax()))
-
-    def below(self, name: str, limit: int, of: str) -> None:
-        """Nothing, or an error at the first id that points outside its table."""
-        column = self[name]
-        # The maximum needs no room of its own; the mask is made only to find the culprit.
-        if len(column) and int(column.max()) >= limit:
-            self.require(name, column >= limit, f"points outside the {limit:,} {of}")
-
-    def amounts(self, *names: str) -> None:
-        """Nothing, or an error at the first number that is negative, infinite or none."""
-        for name in names:
-            self.require(name, ~((self[name] >= 0) & np.isfinite(self[name])), "is not a finite amount")
-
-    def check(self, meta: DumpMeta) -> None:
-        """Nothing, or an error at the first row that contradicts another column."""
-        for table, columns in TABLES.items():
-            first, *others = (f"{table}.{column}" for column in columns)
-            for name in others:
-                if len(self[name]) != len(self[first]):
-                    self.fail(name, f"{len(self[name]):,} rows where {first!r} has {len(self[first]):,}")
-        if len(self["site.age_bytes"]) != AGE_CLASSES * len(self["site.sample"]):
-            self.fail("site.age_bytes", f"needs {AGE_CLASSES} numbers for each row of 'site.sample'")
-        self._check_strings()
-        self._check_stacks()
-        self._check_live(meta)
-        self._check_series()
-
-    def _check_strings(self) -> None:
-        offset = self["string.offset"]
-        if len(offset) < 2 or int(offset[0]) != 0 or int(offset[1]) != 0:
-            self.fail("string.offset", "the first string is not the empty one")
-        self.require("string.offset", offset[1:] < offset[:-1], "runs backwards", first_row=1)
-        if int(offset[-1]) != len(self["string.bytes"]):
-            self.fail("string.offset", f"does not end at {len(self['string.bytes']):,}", len(offset) - 1)
-        strings = len(offset) - 1
-        for name in ("frame.function", "frame.file", "thread.name"):
-            self.below(name, strings, "strings")
-
-    def _check_stacks(self) -> None:
-        self.require("frame.line", self["frame.line"] < 0, "is not a line number")
-        self.below("frame.kind", len(FRAME_KINDS), "kinds of frames")
-        parent = self["stack.parent"]
-        if len(parent) == 0 or int(parent[0]) != 0:
-            self.fail("stack.parent", "there is no root")
-        own = np.arange(1, len(parent), dtype="u8")
-        self.require("stack.parent", parent[1:] >= own, "the caller does not come before it", first_row=1)
-        frames = len(self["frame.line"])
-        self.require("stack.frame", self["stack.frame"][1:] >= frames, f"points outside the {frames:,} frames", 1)
-        self.amounts(*(f"stack.{name}" for name, dtype in TABLES["stack"].items() if dtype == "f8"))
-
-    def _check_live(self, meta: DumpMeta) -> None:
-        stacks, threads = len(self["stack.parent"]), len(self["thread.name"])
-        for table in ("live", "chunk"):
-            self.below(f"{table}.stack", stacks, "stacks")
-            self.below(f"{table}.thread", threads, "threads")
-            self.require(f"{table}.born_s", ~np.isfinite(self[f"{table}.born_s"]), "is not a time")
-        self.below("live.domain", len(meta.domains), "domains")
-        self.below("chunk.kind", len(meta.chunk_kinds), "kinds of chunks")
-        self.amounts("live.weight")
-        self.require("thread.started_s", ~np.isfinite(self["thread.started_s"]), "is not a time")
-        self.require("thread.ended_s", np.isinf(self["thread.ended_s"]), "is not a time")
-
-    def _check_series(self) -> None:
-        time, sample = self["series.time_s"], self["site.sample"]
-        self.require("series.time_s", ~np.isfinite(time), "is not a time")
-        self.require("series.time_s", time[1:] < time[:-1], "runs backwards", first_row=1)
-        for name in SERIES_COLUMNS:
-            self.require(f"series.{name}", np.isinf(self[f"series.{name}"]), "is infinite")
-        self.below("site.sample", len(time), "samples")
-        self.require("site.sample", sample[1:] < sample[:-1], "runs backwards", first_row=1)
-        self.below("site.stack", len(self["stack.parent"]), "stacks")
-        self.amounts("site.live_bytes", "site.live_blocks", "site.age_bytes")
-
-    def dump(self, meta: DumpMeta, health: Health) -> Dump:
-        """The nouns over the columns."""
-        strings = StringTable(self["string.offset"], self["string.bytes"])
-        ages = self["site.age_bytes"].reshape(-1, AGE_CLASSES)
-        sites = SiteSamples(**self._table("site"), age_bytes=ages)
-        return Dump(
-            source=self.path,
-            meta=meta,
-            health=health,
-            allocations=AllocationTable(**self._table("live")),
-            stacks=StackTable(**self._table("stack"), frame_table=FrameTable(**self._table("frame"), strings=strings)),
-            threads=ThreadTable(**self._table("thread"), strings=strings),
-            chunks=ChunkTable(**self._table("chunk")),
-            series=Series(**self._table("series"), sites=sites),
-        )
-
-    def _table(self, table: str) -> dict[str, Any]:
-        return {column: self[f"{table}.{column}"] for column in TABLES[table]}
+def _check(columns: Columns, meta: DumpMeta) -> None:
+    """Nothing, or an error at the first row that contradicts another column."""
+    columns.same_rows(TABLES)
+    if len(columns["site.age_bytes"]) != AGE_CLASSES * len(columns["site.sample"]):
+        columns.fail("site.age_bytes", f"needs {AGE_CLASSES} numbers for each row of 'site.sample'")
+    columns.strings("string")
+    for name in ("frame.function", "frame.file", "thread.name"):
+        columns.below(name, len(columns["string.offset"]) - 1, "strings")
+    _check_stacks(columns)
+    _check_live(columns, meta)
+    _check_series(columns)
+    lks_heap.check(columns, meta.heap)
 
 
-def _view(data: mmap.mmap, dtype: str, count: int, offset: int) -> NDArray[Any]:
-    if count == 0:
-        empty = np.empty(0, "<" + dtype)
-        empty.flags.writeable = False
-        return empty
-    return np.frombuffer(data, "<" + dtype, count, offset)
+def _check_stacks(columns: Columns) -> None:
+    columns.require("frame.line", columns["frame.line"] < 0, "is not a line number")
+    columns.below("frame.kind", len(FRAME_KINDS), "kinds of frames")
+    parent = columns["stack.parent"]
+    if len(parent) == 0 or int(parent[0]) != 0:
+        columns.fail("stack.parent", "there is no root")
+    own = np.arange(1, len(parent), dtype="u8")
+    columns.require("stack.parent", parent[1:] >= own, "the caller does not come before it", first_row=1)
+    frames = len(columns["frame.line"])
+    columns.require("stack.frame", columns["stack.frame"][1:] >= frames, f"points outside the {frames:,} frames", 1)
+    columns.amounts(*(f"stack.{name}" for name, dtype in TABLES["stack"].items() if dtype == "f8"))
+
+
+def _check_live(columns: Columns, meta: DumpMeta) -> None:
+    stacks, threads = len(columns["stack.parent"]), len(columns["thread.name"])
+    for table in ("live", "chunk"):
+        columns.below(f"{table}.stack", stacks, "stacks")
+        columns.below(f"{table}.thread", threads, "threads")
+        columns.require(f"{table}.born_s", ~np.isfinite(columns[f"{table}.born_s"]), "is not a time")
+    columns.below("live.domain", len(meta.domains), "domains")
+    columns.below("chunk.kind", len(meta.chunk_kinds), "kinds of chunks")
+    columns.amounts("live.weight")
+    columns.require("thread.started_s", ~np.isfinite(columns["thread.started_s"]), "is not a time")
+    columns.require("thread.ended_s", np.isinf(columns["thread.ended_s"]), "is not a time")
+
+
+def _check_series(columns: Columns) -> None:
+    time, sample = columns["series.time_s"], columns["site.sample"]
+    columns.require("series.time_s", ~np.isfinite(time), "is not a time")
+    columns.require("series.time_s", time[1:] < time[:-1], "runs backwards", first_row=1)
+    for name in SERIES_COLUMNS:
+        columns.require(f"series.{name}", np.isinf(columns[f"series.{name}"]), "is infinite")
+    columns.below("site.sample", len(time), "samples")
+    columns.require("site.sample", sample[1:] < sample[:-1], "runs backwards", first_row=1)
+    columns.below("site.stack", len(columns["stack.parent"]), "stacks")
+    columns.amounts("site.live_bytes", "site.live_blocks", "site.age_bytes")
+
+
+def _dump(columns: Columns, meta: DumpMeta, health: Health) -> Dump:
+    """The nouns over the columns."""
+    strings = StringTable(columns["string.offset"], columns["string.bytes"])
+    frames = FrameTable(**columns.table("frame", TABLES["frame"]), strings=strings)
+    ages = columns["site.age_bytes"].reshape(-1, AGE_CLASSES)
+    sites = SiteSamples(**columns.table("site", TABLES["site"]), age_bytes=ages)
+    heap = meta.heap if lks_heap.is_there(columns) else None
+    return Dump(
+        source=columns.path,
+        meta=meta,
+        health=health,
+        allocations=AllocationTable(**columns.table("live", TABLES["live"])),
+        stacks=StackTable(**columns.table("stack", TABLES["stack"]), frame_table=frames),
+        threads=ThreadTable(**columns.table("thread", TABLES["thread"]), strings=strings),
+        chunks=ChunkTable(**columns.table("chunk", TABLES["chunk"])),
+        series=Series(**columns.table("series", TABLES["series"]), sites=sites),
+        load_heap=None if heap is None else cache(partial(lks_heap.decode, columns, heap)),
+    )

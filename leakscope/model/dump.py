@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from leakscope.model.allocations import AllocationTable, StackTable, StringTable, ThreadTable
     from leakscope.model.chunks import ChunkTable
+    from leakscope.model.heap import HeapGraph, HeapMeta
     from leakscope.model.series import Series
 
 SCHEMA = "leakscope.dump/1"
@@ -180,6 +181,8 @@ class DumpMeta:
         Set in the last dump of a program that was killed.
     process : ProcessMemory
     totals : LedgerTotals
+    heap : HeapMeta or None
+        How the object graph was taken, or why there is none; None if nobody asked for it.
     """
 
     leakscope: str
@@ -201,11 +204,17 @@ class DumpMeta:
     death: Death | None
     process: ProcessMemory
     totals: LedgerTotals
+    heap: HeapMeta | None = None
 
     @property
     def sampled(self) -> bool:
         """Whether rows stand for more than themselves."""
         return self.interval_bytes > 1
+
+    @property
+    def heap_problem(self) -> str:
+        """Why there is no object graph; "" if there is one."""
+        return "it was taken without the object graph" if self.heap is None else self.heap.problem
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,6 +237,8 @@ class Dump:
         Live arenas and mappings.
     series : Series
         Measurements from the beginning up to this moment.
+    load_heap : callable or None
+        Gives the object graph, the same one every time; None if there is none.
     """
 
     source: str
@@ -238,6 +249,12 @@ class Dump:
     threads: ThreadTable
     chunks: ChunkTable
     series: Series
+    load_heap: Callable[[], HeapGraph] | None = None
+
+    @property
+    def heap(self) -> HeapGraph | None:
+        """The object graph, decoded on first use; None if there is none, for which ``meta.heap_problem`` says why."""
+        return None if self.load_heap is None else self.load_heap()
 
     @property
     def runtime(self) -> str:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from leakscope.model.dump import REASONS, SCHEMA, Death, DumpMeta, Health, LedgerTotals, ProcessMemory
+from leakscope.model.heap import HeapMeta
 
 _MISSING = object()
 _LARGEST = 2**63
@@ -23,6 +24,7 @@ _TEXTS = ("leakscope", "runtime", "runtime_version", "cwd", "reason", "platform"
 _WHOLES = ("pid", "number", "interval_bytes", "exact_bytes", "max_frames")
 _REALS = ("taken_unix_s", "elapsed_s")
 _LISTS = ("argv", "domains", "chunk_kinds")
+_PLACES = ("process", "child")
 
 
 def read_meta(text: str | bytes) -> tuple[DumpMeta, Health]:
@@ -58,6 +60,7 @@ def read_meta(text: str | bytes) -> tuple[DumpMeta, Health]:
         death=_read_death(data),
         process=_read_process(_object(data, "process")),
         totals=_read_totals(_object(data, "totals")),
+        heap=_read_heap(data),
     )
     if meta.interval_bytes < 1:
         raise ValueError("meta: interval_bytes is below 1")
@@ -79,13 +82,14 @@ def write_meta(meta: DumpMeta, health: Health) -> str:
     data["death"] = None if meta.death is None else _as_dict(meta.death)
     data["health"] = _as_dict(health)
     data["process"] = _as_dict(meta.process)
+    data["heap"] = None if meta.heap is None else _as_dict(meta.heap)
     totals = _as_dict(meta.totals)
     by_domain = totals.pop("live_bytes_by_domain")
     data["totals"] = totals | {_DOMAIN_PREFIX + name: live for name, live in by_domain.items()}
     return json.dumps(data, allow_nan=False)
 
 
-def _as_dict(record: Death | Health | ProcessMemory | LedgerTotals) -> dict[str, Any]:
+def _as_dict(record: Death | Health | ProcessMemory | LedgerTotals | HeapMeta) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
@@ -99,6 +103,21 @@ def _read_death(data: Mapping[str, Any]) -> Death | None:
     signal = death.get("signal")
     number = 0 if signal is None else _whole(death, "signal", "death.")
     return Death(kind=kind, signal=number, text=_text(death, "text", "death."))  # type: ignore[arg-type]
+
+
+def _read_heap(data: Mapping[str, Any]) -> HeapMeta | None:
+    # Dumps from before there were object graphs have no such key.
+    if data.get("heap") is None:
+        return None
+    heap = _object(data, "heap")
+    facts: dict[str, Any] = {key: _whole(heap, key, "heap.") for key in ("objects", "edges", "bodies", "garbage")}
+    facts |= {key: _real(heap, key, "heap.") for key in ("taken_s", "pause_s", "walk_s")}
+    facts |= {key: _truth(heap, key, "heap.") for key in ("collector_enabled", "values")}
+    facts |= {key: _wholes(heap, key, "heap.") for key in ("collector_thresholds", "generation_counts")}
+    facts |= {key: _text(heap, key, "heap.") for key in ("where", "problem")}
+    if facts["where"] not in _PLACES:
+        raise ValueError(f"meta: heap.where is none of {', '.join(_PLACES)}")
+    return HeapMeta(**facts)
 
 
 def _read_process(data: Mapping[str, Any]) -> ProcessMemory:
@@ -152,6 +171,20 @@ def _texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(map(_printable, value))
 
 
+def _wholes(data: Mapping[str, Any], key: str, within: str) -> tuple[int, ...]:
+    values = _value(data, key, within)
+    if not isinstance(values, list):
+        raise ValueError(f"meta: {within}{key} is not a list")
+    return tuple(_whole({key: value}, key, within) for value in values)
+
+
+def _truth(data: Mapping[str, Any], key: str, within: str) -> bool:
+    value = _value(data, key, within)
+    if not isinstance(value, bool):
+        raise ValueError(f"meta: {within}{key} is neither true nor false")
+    return value
+
+
 def _printable(text: str) -> str:
     # Arguments and paths that are no UTF-8 arrive as lone surrogates, which no report could print.
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -166,8 +199,8 @@ def _whole(data: Mapping[str, Any], key: str, within: str = "") -> int:
     return value
 
 
-def _real(data: Mapping[str, Any], key: str) -> float:
-    value = _value(data, key)
+def _real(data: Mapping[str, Any], key: str, within: str = "") -> float:
+    value = _value(data, key, within)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        raise ValueError(f"meta: {key} is not a number")
+        raise ValueError(f"meta: {within}{key} is not a number")
     return float(value)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import leakscope.formats.lks as lks
+from leakscope.formats import lks, lks_heap
 
 DOCUMENT = Path(__file__).parents[2] / "leakscope" / "formats" / "LKS.md"
 
@@ -94,13 +94,14 @@ def test_the_example_notices_a_missing_end(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_column_with_its_type_and_no_other() -> None:
-    assert documented_columns() == lks.COLUMNS
+    assert documented_columns("Columns") == lks.COLUMNS
+    assert documented_columns("Objects") == lks_heap.COLUMNS
 
 
-def documented_columns() -> dict[str, str]:
+def documented_columns(section_title: str) -> dict[str, str]:
     """Column to type, out of the table: ``| `a.b`, `.c` | u4 | ...``; ``series.*`` lists its fields in the text."""
     columns: dict[str, str] = {}
-    section = DOCUMENT.read_text("utf-8").split("## Columns")[1].split("\n## ")[0]
+    section = DOCUMENT.read_text("utf-8").split(f"## {section_title}\n")[1].split("\n## ")[0]
     for names, dtype, meaning in re.findall(r"^\| (`.*?`) \| (\w\d) \| (.*) \|$", section, re.MULTILINE):
         table = ""
         for name in re.findall(r"`([^`]+)`", names):
