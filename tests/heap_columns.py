@@ -174,7 +174,8 @@ def unpacked(drawn: HeapGraph) -> HeapGraph:
         drawn.facts.objects, drawn.facts.edges, drawn.facts.bodies,
         drawn.shapes.size, drawn.shapes.owns_type, drawn.types.object[drawn.shapes.type],
     )  # fmt: skip
-    return replace(drawn, **dict(zip(names, found, strict=True)))
+    columns = dict(zip(names, found, strict=True))
+    return replace(drawn, **{**columns, "digest": columns["digest"] if columns["digest"].any() else None})
 
 
 def _sums(parts: Sequence[Sequence[Any]]) -> list[int]:

@@ -111,8 +111,6 @@ def _check_types(columns: Columns, facts: HeapMeta) -> None:
     columns.below("type.object", facts.objects, "objects", or_none=NONE)
     for name in ("shape.name", "type.name", "type.module"):
         columns.below(name, strings, "strings")
-    unwalked = columns["type.object"][columns["shape.type"]] == NONE
-    columns.require("shape.owns_type", (columns["shape.owns_type"] == 1) & unwalked, "owns a type that was not walked")
 
 
 def _check_roots(columns: Columns, facts: HeapMeta) -> None:

@@ -66,13 +66,15 @@ def decode_objects(
         ):  # fmt: skip
             at.fail("a block begins elsewhere")
         step = at.number() * 8
+        if (step == 0) != first:
+            at.fail("addresses do not ascend")
         address = int(block_address[block]) + step if first else address + step
         shape, flags = divmod(at.number(), 32)
         if shape >= len(shape_size):
             at.fail(f"shape {shape} of {len(shape_size)}")
         refcount = at.number()
         size = at.number() if flags & 8 else int(shape_size[shape])
-        if shape_owns_type[shape]:
+        if shape_owns_type[shape] and shape_type_object[shape] != NONE:
             targets.append(int(shape_type_object[shape]))
         for _ in range(at.number()):
             code = at.number()

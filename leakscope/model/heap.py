@@ -341,7 +341,7 @@ class HeapGraph:
             ends = bytes_so_far[last]
             total[owner[last]] += ends
             total[owner[last + 1]] -= ends
-            total[owner[-1]] += bytes_so_far[-1]
+            total[owner[-1:]] += bytes_so_far[-1:]
         total.flags.writeable = False
         return total
 
