@@ -48,6 +48,38 @@ def test_thousands_of_short_threads_cost_no_room_and_lose_no_block(python: str, 
     assert dump.meta.process.ledger_bytes < 64 << 20
 
 
+@pytest.mark.slow
+def test_more_threads_than_there_are_rows_have_their_own_names_early_and_late(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import threading
+        kept = []
+        def work(number):
+            if number % 1000 == 5:
+                kept.append(bytes(4000 + number // 1000))  # <- kept
+        def late():
+            kept.append(bytes(5000))  # <- late
+        for number in range(20_500):
+            thread = threading.Thread(target=work, args=(number,), name=f"short-{number}")
+            thread.start()
+            thread.join()
+        thread = threading.Thread(target=late, name="the last one")
+        thread.start()
+        thread.join()
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    kept = recording.at("kept")
+    owners = dict(zip(kept.size.tolist(), kept.threads, strict=True))
+
+    assert recording.exit_code == 0
+    assert [owners[4033 + number] for number in range(21)] == [f"short-{1000 * number + 5}" for number in range(21)]
+    assert recording.at("late").threads == ["the last one"]
+    assert recording.dump.health.dropped_threads == 0
+
+
 def test_parallel_threads_that_pass_blocks_around_lose_none(python: str, tmp_path: Path) -> None:
     recording = record(
         """

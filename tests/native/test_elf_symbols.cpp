@@ -220,7 +220,9 @@ TEST_CASE("paths that are no files of this kind have no names and no build id") 
 TEST_CASE("other kinds of ELF files have no names") {
   const std::vector<std::pair<std::size_t, unsigned>> changes = {{0, 'e'}, {4, 1},   {5, 2},
                                                                  {16, 1},  {54, 55}, {58, 63}};
-  for (const auto& [at, value] : changes) {
+  for (const auto& change : changes) {  // clang 14 captures no structured bindings
+    const std::size_t at = change.first;
+    const unsigned value = change.second;
     CAPTURE(at);
     Bytes file = DrawnElf(kTwo).bytes();
     file[at] = static_cast<std::byte>(value);

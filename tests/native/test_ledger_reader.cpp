@@ -47,7 +47,7 @@ struct Fixture {
     StackTrie& trie = recorder_.trie();
     for (ThreadIndex thread = 0; thread < Life::threads; ++thread)
       recorder_.thread_started(thread + 100u, thread + 200u, thread == 3 ? "" : "worker \xC3\xA4");
-    recorder_.thread_ended(2);
+    recorder_.thread_ended(2, 0);
     for (StackId stack = 1; stack < Life::stacks; ++stack) {
       Frame frame{};
       frame.function = trie.string("function " + std::to_string(stack % 50));
@@ -340,7 +340,7 @@ TEST_CASE("survivors are sorted by age") {
     block.address = size * 64;
     block.size = block.weight = size;
     block.stack = 1;
-    block.born_ms = 1'000'000 - age_s * 1'000;
+    block.born = 100'000 - age_s * 100;
     REQUIRE(table.put(block));
     size *= 10;
   }

@@ -301,6 +301,32 @@ TEST_CASE("chunks beyond the table are counted as dropped") {
   check_sums(f.scratch);
 }
 
+TEST_CASE("the rest behind a hole is counted as dropped when the table is full") {
+  const Fixture f(exact, Room::small);  // 256 rows
+  for (std::uint64_t at = 0; at < 256; ++at)
+    f->chunk_taken(somewhere + at * 10 * page, 9 * page, ChunkKind::mapping, 3, 1);
+  f->chunk_released(somewhere + page, page);
+  CHECK(f.header().dropped_blocks.load() == 1);
+  CHECK(f.header().mapping_bytes.load() == (256 * 9 - 8) * page);
+  check_sums(f.scratch);
+}
+
+TEST_CASE("what is left of a cut mapping counts neither as taken nor as given back") {
+  const Fixture f;
+  f->chunk_taken(somewhere, 10 * page, ChunkKind::mapping, 3, 1);
+  f->chunk_released(somewhere, page);
+  f->chunk_released(somewhere + 9 * page, page);
+  const Counters& at = f.scratch.ledger().counters(1)[3];
+  CHECK(at.alloc_bytes == 10 * page);
+  CHECK(at.free_bytes == 2 * page);
+  CHECK(at.alloc_blocks == one_block);
+  CHECK(at.free_blocks == 0);
+  f->chunk_released(somewhere + 4 * page, page);
+  CHECK(at.alloc_bytes == 10 * page);
+  CHECK(at.free_bytes == 3 * page);
+  CHECK(at.alloc_blocks == 2 * one_block);  // there are two now
+}
+
 TEST_CASE("a thread has the name it was started with, or the one it was given before") {
   const Fixture f;
   f->thread_named(77, "early bird");
@@ -325,13 +351,13 @@ TEST_CASE("of names that come before their threads the last 64 are kept") {
 TEST_CASE("a name goes to the newest living thread of its identity") {
   const Fixture f;
   CHECK(f->thread_started(1, 99, "first") == 0);
-  f->thread_ended(0);
+  f->thread_ended(0, 0);
   CHECK(f->thread_started(2, 99, "second") == 1);
   f->thread_named(99, "renamed");
   CHECK(name_of(f, 0) == "first");
   CHECK(name_of(f, 1) == "renamed");
-  CHECK(f.scratch.ledger().threads()[0].ended_ms != 0);
-  CHECK(f.scratch.ledger().threads()[1].ended_ms == 0);
+  CHECK(f.scratch.ledger().threads()[0].ended != 0);
+  CHECK(f.scratch.ledger().threads()[1].ended == 0);
 }
 
 TEST_CASE("a long name is cut between two characters") {
@@ -349,10 +375,10 @@ TEST_CASE("after a fork only the calling thread goes on, under its new id") {
   for (std::uint64_t thread = 0; thread < 3; ++thread) f->thread_started(10 + thread, 100 + thread, "t");
   f->thread_forked(1, 55);
   const ThreadRow* rows = f.scratch.ledger().threads();
-  CHECK(rows[0].ended_ms != 0);
-  CHECK(rows[1].ended_ms == 0);
+  CHECK(rows[0].ended != 0);
+  CHECK(rows[1].ended == 0);
   CHECK(rows[1].native_id == 55);
-  CHECK(rows[2].ended_ms != 0);
+  CHECK(rows[2].ended != 0);
 }
 
 TEST_CASE("threads beyond the table share one row") {
@@ -362,7 +388,7 @@ TEST_CASE("threads beyond the table share one row") {
   for (int more = 0; more < 5; ++more) CHECK(f->thread_started(9, 20'000, "late") == other_threads);
   CHECK(f.header().thread_count.load() == other_threads);
   CHECK(f.header().dropped_threads.load() == 5);
-  f->thread_ended(other_threads);
+  f->thread_ended(other_threads, 0);
   f->allocated(0x1000, 40, Domain::obj, 1, other_threads, Locking::none);
   CHECK(f->freed(0x1000, other_threads, Locking::none));
   CHECK(f.header().foreign_blocks.load() == 0);

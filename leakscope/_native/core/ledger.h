@@ -69,8 +69,8 @@ struct Header : Sections {
   std::atomic<std::uint32_t> shadow_region_count;
   std::atomic<std::uint64_t> string_used;
 
-  std::atomic<std::uint64_t> dropped_stacks, dropped_blocks, dropped_threads, unknown_frees, collisions,
-      truncated_stacks, tracer_lost, foreign_blocks;
+  std::atomic<std::uint64_t> dropped_stacks, dropped_blocks, dropped_threads, reused_threads, unknown_frees,
+      collisions, truncated_stacks, tracer_lost, foreign_blocks;
   DomainTotals totals[2][domain_count];  // [0] under the interpreter's lock, [1] atomically
   std::atomic<std::uint64_t> live_arenas, arena_bytes, live_mappings, mapping_bytes, large_mappings;
 

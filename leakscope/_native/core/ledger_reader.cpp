@@ -65,13 +65,6 @@ std::uint32_t LedgerReader::thread_count() const noexcept {
   return bounded(ledger_.header().thread_count.load(std::memory_order_acquire), other_threads);
 }
 
-// The row of a thread in a dump: those that came when all were taken share the one behind them, if there is one.
-std::uint32_t LedgerReader::thread_row(ThreadIndex thread) const noexcept {
-  const std::uint32_t count = thread_count();
-  if (thread < count) return thread;
-  return ledger_.header().dropped_threads.load() > 0 ? count : 0;
-}
-
 std::string_view LedgerReader::string_at(StringId id) const noexcept {
   if (id == 0 || id >= string_count()) return {};
   const std::uint64_t word = ledger_.string_index()[id];
@@ -83,7 +76,7 @@ std::string_view LedgerReader::string_at(StringId id) const noexcept {
 
 double LedgerReader::elapsed_seconds() const noexcept {
   const Header& header = ledger_.header();
-  if (header.phase.load() != Phase::recording && header.phase.load() != Phase::ended) return 0.0;
+  if (header.phase.load() != Phase::recording) return 0.0;
   const std::uint64_t now = prim::coarse_ns();
   return now > header.began_monotonic_ns ? static_cast<double>(now - header.began_monotonic_ns) * 1e-9 : 0.0;
 }
@@ -129,8 +122,8 @@ std::vector<NamedTotal> LedgerReader::totals() const {
   add("mapping_bytes", header.mapping_bytes.load());
   add("large_mapping_count", header.large_mappings.load());
   std::uint64_t alive = 0;
-  for (std::uint32_t at = 0; at < thread_count(); ++at) alive += ledger_.threads()[at].ended_ms == 0;
-  add("threads", thread_count());
+  for (std::uint32_t at = 0; at < thread_count(); ++at) alive += ledger_.threads()[at].ended == 0;
+  add("threads", thread_count() + header.reused_threads.load());
   add("threads_alive", alive);
   add("stacks", node_count());
   return out;
@@ -170,9 +163,15 @@ std::vector<StackRow> LedgerReader::stacks(std::int64_t at_least_bytes, std::siz
 DumpColumns LedgerReader::dump() {
   DumpColumns out;
   std::vector<std::string> extra;  // strings that the ledger does not hold: symbols, thread names
-  add_blocks(out);                 // first: what came later than these is not referred to
-  add_chunks(out);
-  add_threads(out, extra);
+  ThreadRows threads(ledger_);
+  // Blocks first: what came later than these is not referred to.
+  std::vector<std::uint32_t> of_blocks = add_blocks(out, threads), of_chunks = add_chunks(out, threads);
+  threads.finish();
+  threads.resolve(of_blocks);
+  threads.resolve(of_chunks);
+  out.add("live.thread", "u4", std::move(of_blocks));
+  out.add("chunk.thread", "u4", std::move(of_chunks));
+  add_threads(out, threads, extra);
   add_stacks(out);
   add_frames(out, extra);
   add_strings(out, extra);
@@ -262,29 +261,21 @@ void LedgerReader::add_stacks(DumpColumns& out) const {
   for (int at = 0; at < 5; ++at) out.add(names[at], "f8", std::move(columns[at]));
 }
 
-void LedgerReader::add_threads(DumpColumns& out, std::vector<std::string>& extra) const {
-  const bool overflow = ledger_.header().dropped_threads.load() > 0;
-  const std::uint32_t count = thread_count(), strings = string_count();
+void LedgerReader::add_threads(DumpColumns& out, const ThreadRows& threads,
+                               std::vector<std::string>& extra) const {
+  const std::uint32_t strings = string_count();
   std::vector<std::uint32_t> name;
   std::vector<std::uint64_t> native_id;
   std::vector<double> started, ended;
-  const auto named = [&](std::string text) {
+  for (std::uint32_t at = 0; at < threads.rows().size(); ++at) {
+    const ThreadRow& row = threads.rows()[at];
+    const char* end = std::find(row.name, row.name + sizeof row.name, '\0');
+    std::string text = at == threads.nameless() ? "(other threads)" : std::string(row.name, end);
     name.push_back(text.empty() ? 0 : strings + static_cast<std::uint32_t>(extra.size()));
     if (!text.empty()) extra.push_back(std::move(text));
-  };
-  for (std::uint32_t at = 0; at < count; ++at) {
-    const ThreadRow& row = ledger_.threads()[at];
-    const char* end = std::find(row.name, row.name + sizeof row.name, '\0');
-    named(std::string(row.name, end));
     native_id.push_back(row.native_id);
-    started.push_back(row.started_ms * 1e-3);
-    ended.push_back(row.ended_ms == 0 ? std::numeric_limits<double>::quiet_NaN() : row.ended_ms * 1e-3);
-  }
-  if (overflow || count == 0) {  // one row for those that came when all were taken; blocks always find a row
-    named("(other threads)");
-    native_id.push_back(0);
-    started.push_back(0.0);
-    ended.push_back(std::numeric_limits<double>::quiet_NaN());
+    started.push_back(row.started * moment_seconds);
+    ended.push_back(row.ended == 0 ? std::numeric_limits<double>::quiet_NaN() : row.ended * moment_seconds);
   }
   out.add("thread.name", "u4", std::move(name));
   out.add("thread.native_id", "u8", std::move(native_id));
@@ -292,7 +283,7 @@ void LedgerReader::add_threads(DumpColumns& out, std::vector<std::string>& extra
   out.add("thread.ended_s", "f8", std::move(ended));
 }
 
-void LedgerReader::add_blocks(DumpColumns& out) const {
+std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const ThreadRows& threads) const {
   std::vector<std::uint64_t> address, size;
   std::vector<double> weight;
   std::vector<std::uint32_t> stack, thread;
@@ -303,7 +294,7 @@ void LedgerReader::add_blocks(DumpColumns& out) const {
     size.push_back(block.size);
     weight.push_back(block.weight);
     stack.push_back(block.stack);
-    thread.push_back(thread_row(block.thread));
+    thread.push_back(threads.token(block.thread));
     domain.push_back(static_cast<std::uint8_t>(block.domain));
     born.push_back(static_cast<float>(block.born_s));
   });
@@ -311,12 +302,12 @@ void LedgerReader::add_blocks(DumpColumns& out) const {
   out.add("live.size", "u8", std::move(size));
   out.add("live.weight", "f8", std::move(weight));
   out.add("live.stack", "u4", std::move(stack));
-  out.add("live.thread", "u4", std::move(thread));
   out.add("live.domain", "u1", std::move(domain));
   out.add("live.born_s", "f4", std::move(born));
+  return thread;
 }
 
-void LedgerReader::add_chunks(DumpColumns& out) const {
+std::vector<std::uint32_t> LedgerReader::add_chunks(DumpColumns& out, const ThreadRows& threads) const {
   const Header& header = ledger_.header();
   const std::uint32_t high =
       bounded(header.chunk_high.load(), capacity<ChunkRow>(ledger_.sections().chunk_rows));
@@ -331,15 +322,15 @@ void LedgerReader::add_chunks(DumpColumns& out) const {
     size.push_back(row.size);
     kind.push_back(static_cast<std::uint8_t>(row.kind));
     stack.push_back(checked_stack(row.stack));
-    thread.push_back(thread_row(row.thread));
-    born.push_back(static_cast<float>(row.born_ms) * 1e-3f);
+    thread.push_back(threads.token(row.thread));
+    born.push_back(static_cast<float>(row.born * moment_seconds));
   }
   out.add("chunk.address", "u8", std::move(address));
   out.add("chunk.size", "u8", std::move(size));
   out.add("chunk.kind", "u1", std::move(kind));
   out.add("chunk.stack", "u4", std::move(stack));
-  out.add("chunk.thread", "u4", std::move(thread));
   out.add("chunk.born_s", "f4", std::move(born));
+  return thread;
 }
 
 }  // namespace leakscope

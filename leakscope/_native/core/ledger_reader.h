@@ -12,6 +12,7 @@
 #include "dump_writer.h"
 #include "ledger.h"
 #include "shadow_table.h"
+#include "thread_rows.h"
 
 namespace leakscope {
 
@@ -67,15 +68,15 @@ class LedgerReader {
   void add_strings(DumpColumns& out, std::vector<std::string>& extra) const;
   void add_frames(DumpColumns& out, std::vector<std::string>& extra);
   void add_stacks(DumpColumns& out) const;
-  void add_threads(DumpColumns& out, std::vector<std::string>& extra) const;
-  void add_blocks(DumpColumns& out) const;
-  void add_chunks(DumpColumns& out) const;
+  void add_threads(DumpColumns& out, const ThreadRows& threads, std::vector<std::string>& extra) const;
+  // Both return the threads' column, which is to be resolved.
+  std::vector<std::uint32_t> add_blocks(DumpColumns& out, const ThreadRows& threads) const;
+  std::vector<std::uint32_t> add_chunks(DumpColumns& out, const ThreadRows& threads) const;
 
   std::uint32_t node_count() const noexcept;
   std::uint32_t frame_count() const noexcept;
   std::uint32_t string_count() const noexcept;
   std::uint32_t thread_count() const noexcept;
-  std::uint32_t thread_row(ThreadIndex thread) const noexcept;
   std::string_view string_at(StringId id) const noexcept;
   StackId checked_stack(StackId stack) const noexcept { return stack < node_count() ? stack : 0; }
 
@@ -101,7 +102,7 @@ void LedgerReader::for_each_block(Visit&& visit) const {
         static_cast<int>(copy.domain) >= domain_count)
       continue;
     visit(Block{copy.address, copy.size, static_cast<double>(copy.weight), checked_stack(copy.stack),
-                copy.thread, copy.domain, copy.born_ms * 1e-3});
+                copy.thread, copy.domain, copy.born * moment_seconds});
   }
   if (ledger_.sections().shadow_regions.bytes != 0) {
     ShadowTable shadow;
@@ -118,7 +119,7 @@ void LedgerReader::for_each_block(Visit&& visit) const {
     const ChunkRow row = ledger_.chunk_rows()[at];
     if (row.address != 0 && row.kind == ChunkKind::mapping)
       visit(Block{row.address, row.size, static_cast<double>(row.size), checked_stack(row.stack), row.thread,
-                  Domain::mapping, row.born_ms * 1e-3});
+                  Domain::mapping, row.born * moment_seconds});
   }
 }
 

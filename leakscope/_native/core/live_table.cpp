@@ -10,8 +10,8 @@ void LiveTable::attach(Ledger ledger) noexcept {
 
 bool LiveTable::put(const BlockRow& block) noexcept {
   if (exact_ && ShadowTable::fits(block.address) &&
-      shadow_.put(block.address, {block.size, block.stack, block.thread, block.domain,
-                                  ShadowTable::pack_birth(block.born_ms)}))
+      shadow_.put(block.address,
+                  {block.size, block.stack, block.thread, block.domain, ShadowTable::pack_birth(block.born)}))
     return true;
   return put_row(block);
 }
@@ -25,7 +25,7 @@ bool LiveTable::take(std::uint64_t address, BlockRow& block) noexcept {
       block.stack = entry.stack;
       block.thread = entry.thread;
       block.domain = entry.domain;
-      block.born_ms = static_cast<std::uint32_t>(ShadowTable::birth_seconds(entry.birth) * 1000.0);
+      block.born = ShadowTable::birth_moment(entry.birth);
       return true;
     }
     if (rows_.size() == 0) return false;

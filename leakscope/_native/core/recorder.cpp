@@ -1,6 +1,6 @@
 #include "recorder.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace leakscope {
 namespace {
@@ -13,15 +13,6 @@ void add(std::uint64_t& counter, std::uint64_t amount, Locking locking) noexcept
   }
 }
 
-void copy_name(char (&into)[40], const char* name) noexcept {
-  std::size_t length = std::strlen(name);
-  if (length >= sizeof into) length = sizeof into - 1;
-  while (length > 0 && (name[length] & 0xC0) == 0x80 && name[length] != 0)
-    --length;  // not inside a UTF-8 character
-  std::memcpy(into, name, length);
-  into[length] = 0;
-}
-
 }  // namespace
 
 void Recorder::attach(Ledger ledger) noexcept {
@@ -32,6 +23,7 @@ void Recorder::attach(Ledger ledger) noexcept {
   began_ns_ = header.began_monotonic_ns;
   trie_.attach(ledger);
   live_.attach(ledger);
+  threads_.attach(ledger);
   counters_[0] = ledger.counters(0);
   counters_[1] = ledger.counters(1);
   totals_ = header.totals;
@@ -40,9 +32,10 @@ void Recorder::attach(Ledger ledger) noexcept {
 
 void Recorder::refresh() noexcept {
   const std::uint64_t now = prim::coarse_ns();
-  const auto now_ms = now > began_ns_ ? static_cast<std::uint32_t>((now - began_ns_) / 1'000'000) : 0;
-  now_ms_.store(now_ms, std::memory_order_relaxed);
-  birth_.store(ShadowTable::pack_birth(now_ms), std::memory_order_relaxed);
+  const std::uint64_t passed = now > began_ns_ ? (now - began_ns_) / 10'000'000 : 0;
+  const auto moment = static_cast<Moment>(std::min<std::uint64_t>(passed, ~Moment{0}));
+  now_.store(moment, std::memory_order_relaxed);
+  birth_.store(ShadowTable::pack_birth(moment), std::memory_order_relaxed);
 }
 
 inline void Recorder::count(Counters& at, DomainTotals& totals, const BlockRow& block, bool allocation,
@@ -61,7 +54,7 @@ inline void Recorder::count(Counters& at, DomainTotals& totals, const BlockRow& 
   }
 }
 
-void Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack,
+bool Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack,
                          ThreadIndex thread, Locking locking) noexcept {
   const int set = static_cast<int>(locking);
   if (live_.put_exact(address, {size, stack, thread, domain, birth_.load(std::memory_order_relaxed)})) {
@@ -72,13 +65,13 @@ void Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domai
       at.alloc_blocks += one_block;
       total.alloc_bytes += size;
       total.alloc_blocks += one_block;
-      return;
+      return true;
     }
     add(at.alloc_bytes, size, locking);
     add(at.alloc_blocks, one_block, locking);
     add(total.alloc_bytes, size, locking);
     add(total.alloc_blocks, one_block, locking);
-    return;
+    return true;
   }
   BlockRow block{};
   block.address = address;
@@ -87,12 +80,13 @@ void Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domai
   block.stack = stack;
   block.thread = thread;
   block.domain = domain;
-  block.born_ms = now_ms();
+  block.born = now();
   if (!live_.put(block)) {
     ledger_.header().dropped_blocks.fetch_add(1, std::memory_order_relaxed);
-    return;
+    return false;
   }
   count(counters_[set][stack], ledger_.header().totals[set][static_cast<int>(domain)], block, true, locking);
+  return true;
 }
 
 void Recorder::count_free(const BlockRow& block, ThreadIndex thread, Locking locking) noexcept {
@@ -101,6 +95,7 @@ void Recorder::count_free(const BlockRow& block, ThreadIndex thread, Locking loc
   count(at, ledger_.header().totals[set][static_cast<int>(block.domain)], block, false, locking);
   if (thread != block.thread) {
     const std::uint64_t blocks = Sampler::blocks(block.size, block.weight);
+    threads_.foreign(block.thread, thread);
     add(at.foreign_blocks, blocks, locking);
     ledger_.header().foreign_blocks.fetch_add(blocks, std::memory_order_relaxed);
   }
@@ -124,6 +119,7 @@ bool Recorder::freed(std::uint64_t address, ThreadIndex thread, Locking locking)
       add(total.free_blocks, one_block, locking);
     }
     if (__builtin_expect(thread != entry.thread, 0)) {
+      threads_.foreign(entry.thread, thread);
       add(at.foreign_blocks, one_block, locking);
       ledger_.header().foreign_blocks.fetch_add(one_block, std::memory_order_relaxed);
     }
@@ -142,9 +138,10 @@ bool Recorder::relabelled(std::uint64_t address, StackId stack, ThreadIndex thre
   count_free(block, thread, locking);
   block.stack = stack;
   block.thread = thread;
-  block.born_ms = now_ms();
+  block.born = now();
   block.address = address;
   if (!live_.put(block)) {
+    threads_.holds(thread, -1);
     ledger_.header().dropped_blocks.fetch_add(1, std::memory_order_relaxed);
     return true;
   }
@@ -154,81 +151,38 @@ bool Recorder::relabelled(std::uint64_t address, StackId stack, ThreadIndex thre
   return true;
 }
 
-ThreadIndex Recorder::thread_started(std::uint64_t native_id, std::uint64_t pthread,
-                                     const char* name) noexcept {
-  Header& header = ledger_.header();
-  SpinGuard guard(thread_lock_);
-  const std::uint32_t index = header.thread_count.load(std::memory_order_relaxed);
-  if (index >= other_threads) {
-    header.dropped_threads.fetch_add(1, std::memory_order_relaxed);
-    return other_threads;
-  }
-  ThreadRow& row = ledger_.threads()[index];
-  row.pthread = pthread;
-  row.started_ms = now_ms();
-  row.ended_ms = 0;
-  for (EarlyName& early : early_) {
-    if (early.pthread != pthread || pthread == 0) continue;
-    name = early.name;
-    early.pthread = 0;
-    break;
-  }
-  copy_name(row.name, name);
-  row.native_id = native_id;
-  header.thread_count.store(index + 1, std::memory_order_release);
-  return static_cast<ThreadIndex>(index);
-}
-
-void Recorder::thread_ended(ThreadIndex thread) noexcept {
-  if (thread == other_threads) return;
+void Recorder::thread_ended(ThreadIndex thread, std::int64_t held) noexcept {
   refresh();
-  SpinGuard guard(thread_lock_);  // against thread_named(), which looks for the living
-  ledger_.threads()[thread].ended_ms = now_ms() | 1;
+  threads_.holds(thread, held);
+  threads_.ended(thread, now());
 }
 
-void Recorder::thread_forked(ThreadIndex thread, std::uint64_t native_id) noexcept {
-  const std::uint32_t count = ledger_.header().thread_count.load(std::memory_order_relaxed);
-  for (std::uint32_t index = 0; index < count; ++index) {
-    ThreadRow& row = ledger_.threads()[index];
-    if (index == thread) {
-      row.native_id = native_id;
-    } else if (row.ended_ms == 0) {
-      row.ended_ms = now_ms() | 1;
-    }
-  }
-}
-
-void Recorder::thread_named(std::uint64_t pthread, const char* name) noexcept {
-  SpinGuard guard(thread_lock_);
-  const std::uint32_t count = ledger_.header().thread_count.load(std::memory_order_relaxed);
-  for (std::uint32_t index = count; index-- > 0;) {  // newest first: identities are reused
-    ThreadRow& row = ledger_.threads()[index];
-    if (row.pthread == pthread && row.ended_ms == 0) {
-      copy_name(row.name, name);
-      return;
-    }
-  }
-  EarlyName& early = early_[next_early_++ % early_names];
-  early.pthread = pthread;
-  copy_name(early.name, name);
-}
-
-// Arenas are containers of blocks that are counted themselves; a mapping is a block of its own.
-void Recorder::count_chunk(const ChunkRow& chunk, std::uint64_t size, bool taken) noexcept {
+// The table has `rows` rows and `bytes` bytes more of the chunk's kind (or fewer). Arenas are containers of blocks that
+// are counted themselves; a mapping is a block of its own.
+void Recorder::count_chunk(const ChunkRow& chunk, int rows, std::int64_t bytes) noexcept {
   Header& header = ledger_.header();
-  const std::uint64_t amount = taken ? 1 : ~std::uint64_t{0};  // adding ~0 subtracts one
-  if (chunk.kind == ChunkKind::arena) {
-    header.live_arenas.fetch_add(amount, std::memory_order_relaxed);
-    header.arena_bytes.fetch_add(amount * size, std::memory_order_relaxed);
-    return;
-  }
-  header.live_mappings.fetch_add(amount, std::memory_order_relaxed);
-  header.mapping_bytes.fetch_add(amount * size, std::memory_order_relaxed);
-  if (size >= large_mapping_bytes) header.large_mappings.fetch_add(amount, std::memory_order_relaxed);
-  BlockRow block{};
-  block.size = block.weight = size;
-  count(counters_[1][chunk.stack], header.totals[1][static_cast<int>(Domain::mapping)], block, taken,
-        Locking::none);
+  const auto more = [](std::atomic<std::uint64_t>& counter, std::int64_t amount) {
+    counter.fetch_add(static_cast<std::uint64_t>(amount), std::memory_order_relaxed);
+  };
+  const bool arena = chunk.kind == ChunkKind::arena;
+  more(arena ? header.live_arenas : header.live_mappings, rows);
+  more(arena ? header.arena_bytes : header.mapping_bytes, bytes);
+  threads_.holds(chunk.thread, rows);
+  if (arena) return;
+  const std::uint64_t change = static_cast<std::uint64_t>(bytes < 0 ? -bytes : bytes);
+  Counters& at = counters_[1][chunk.stack];
+  DomainTotals& total = totals_[1][static_cast<int>(Domain::mapping)];
+  add(bytes < 0 ? at.free_bytes : at.alloc_bytes, change, Locking::none);
+  add(bytes < 0 ? total.free_bytes : total.alloc_bytes, change, Locking::none);
+  if (rows == 0) return;
+  add(rows < 0 ? at.free_blocks : at.alloc_blocks, one_block, Locking::none);
+  add(rows < 0 ? total.free_blocks : total.alloc_blocks, one_block, Locking::none);
+}
+
+void Recorder::count_large(const ChunkRow& chunk, std::uint64_t size, int rows) noexcept {
+  if (chunk.kind == ChunkKind::mapping && size >= large_mapping_bytes)
+    ledger_.header().large_mappings.fetch_add(static_cast<std::uint64_t>(std::int64_t{rows}),
+                                              std::memory_order_relaxed);
 }
 
 ChunkRow* Recorder::free_chunk() noexcept {
@@ -254,30 +208,39 @@ void Recorder::chunk_taken(std::uint64_t address, std::uint64_t size, ChunkKind 
   row->stack = stack;
   row->thread = thread;
   row->kind = kind;
-  row->born_ms = now_ms();
+  row->born = now();
   __atomic_store_n(&row->address, address, __ATOMIC_RELEASE);
-  count_chunk(*row, size, true);
+  count_chunk(*row, 1, static_cast<std::int64_t>(size));
+  count_large(*row, size, 1);
 }
 
+// Takes [begin, end), which overlaps the chunk, out of it. What is left in the middle of nowhere is a chunk of its own.
 void Recorder::release_part(ChunkRow& row, std::uint64_t begin, std::uint64_t end) noexcept {
-  const std::uint64_t first = row.address, last = row.address + row.size;
   const ChunkRow old = row;
-  count_chunk(old, old.size, false);
-  if (begin <= first) {
-    row.size = end < last ? last - end : 0;
-    __atomic_store_n(&row.address, end < last ? end : 0, __ATOMIC_RELEASE);
-  } else {
-    row.size = begin - first;
-  }
-  if (row.address != 0) count_chunk(old, row.size, true);
+  const std::uint64_t first = old.address, last = old.address + old.size;
+  begin = std::max(begin, first);
+  end = std::min(end, last);
+  ChunkRow* tail = nullptr;
   if (begin > first && end < last) {
-    if (ChunkRow* tail = free_chunk(); tail != nullptr) {
-      *tail = old;
-      tail->size = last - end;
-      __atomic_store_n(&tail->address, end, __ATOMIC_RELEASE);
-      count_chunk(old, tail->size, true);
+    tail = free_chunk();
+    if (tail == nullptr) {  // then it is not known any more
+      ledger_.header().dropped_blocks.fetch_add(1, std::memory_order_relaxed);
+      end = last;
     }
   }
+  const bool keeps_head = begin > first;
+  const std::uint64_t left = keeps_head ? begin - first : last - end;
+  row.size = left;
+  if (!keeps_head) __atomic_store_n(&row.address, left == 0 ? 0 : end, __ATOMIC_RELEASE);
+  if (tail != nullptr) {
+    *tail = old;
+    tail->size = last - end;
+    __atomic_store_n(&tail->address, end, __ATOMIC_RELEASE);
+    count_large(old, tail->size, 1);
+  }
+  count_large(old, old.size, -1);
+  count_large(old, left, 1);
+  count_chunk(old, tail != nullptr ? 1 : left == 0 ? -1 : 0, -static_cast<std::int64_t>(end - begin));
 }
 
 void Recorder::chunk_released(std::uint64_t address, std::uint64_t size) noexcept {
@@ -296,11 +259,11 @@ void Recorder::before_fork() noexcept {
   trie_.lock().lock();
   live_.lock().lock();
   chunk_lock_.lock();
-  thread_lock_.lock();
+  threads_.lock().lock();
 }
 
 void Recorder::after_fork() noexcept {
-  thread_lock_.unlock();
+  threads_.lock().unlock();
   chunk_lock_.unlock();
   live_.lock().unlock();
   trie_.lock().unlock();

@@ -5,6 +5,7 @@
 #include "live_table.h"
 #include "sampler.h"
 #include "stack_trie.h"
+#include "thread_table.h"
 
 namespace leakscope {
 
@@ -19,7 +20,8 @@ class Recorder {
   Ledger ledger() const noexcept { return ledger_; }
   StackTrie& trie() noexcept { return trie_; }
 
-  void allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack, ThreadIndex thread,
+  // False if there was no room.
+  bool allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack, ThreadIndex thread,
                  Locking locking) noexcept;
   // Forgets the block. False if it was not recorded.
   bool freed(std::uint64_t address, ThreadIndex thread, Locking locking) noexcept;
@@ -36,16 +38,19 @@ class Recorder {
   // Gives [address, address + size) back: whole chunks, their ends, or a hole in the middle.
   void chunk_released(std::uint64_t address, std::uint64_t size) noexcept;
 
-  // The index of a new thread; `other_threads` when all are taken.
-  ThreadIndex thread_started(std::uint64_t native_id, std::uint64_t pthread, const char* name) noexcept;
-  void thread_ended(ThreadIndex thread) noexcept;
-  // In a forked child: only the calling thread goes on, under a new native id.
-  void thread_forked(ThreadIndex thread, std::uint64_t native_id) noexcept;
-  // The name that the program gave a thread; also if the thread has not allocated anything yet.
-  void thread_named(std::uint64_t pthread, const char* name) noexcept;
+  // Threads; see thread_table.h. `held` is what allocated() recorded for a thread less what it gave back.
+  ThreadIndex thread_started(std::uint64_t native_id, std::uint64_t pthread, const char* name) noexcept {
+    return threads_.started(native_id, pthread, name, now());
+  }
+  void thread_ended(ThreadIndex thread, std::int64_t held) noexcept;
+  void thread_holds(ThreadIndex thread, std::int64_t held) noexcept { threads_.holds(thread, held); }
+  void thread_forked(ThreadIndex thread, std::uint64_t native_id) noexcept {
+    threads_.forked(thread, native_id, now());
+  }
+  void thread_named(std::uint64_t pthread, const char* name) noexcept { threads_.named(pthread, name); }
 
-  // Milliseconds since recording began; refresh() reads the clock, now_ms() its last reading.
-  std::uint32_t now_ms() const noexcept { return now_ms_.load(std::memory_order_relaxed); }
+  // refresh() reads the clock, now() its last reading.
+  Moment now() const noexcept { return now_.load(std::memory_order_relaxed); }
   void refresh() noexcept;
 
   // Around fork: no lock may be held by a thread that the child does not have.
@@ -57,25 +62,18 @@ class Recorder {
              Locking locking) noexcept;
   void release_part(ChunkRow& row, std::uint64_t begin, std::uint64_t end) noexcept;
   ChunkRow* free_chunk() noexcept;
-  void count_chunk(const ChunkRow& chunk, std::uint64_t size, bool taken) noexcept;
+  void count_chunk(const ChunkRow& chunk, int rows, std::int64_t bytes) noexcept;
+  void count_large(const ChunkRow& chunk, std::uint64_t size, int rows) noexcept;
 
   Ledger ledger_;
   std::uint64_t interval_ = 1, exact_bytes_ = 0, began_ns_ = 0;
-  std::atomic<std::uint32_t> now_ms_{0}, birth_{0};  // the same moment, as rows and as the shadow keep it
+  std::atomic<std::uint32_t> now_{0}, birth_{0};  // the same moment, as rows and as the shadow keep it
   Counters* counters_[2] = {};
   DomainTotals (*totals_)[domain_count] = nullptr;
   StackTrie trie_;
   LiveTable live_;
-  SpinLock chunk_lock_, thread_lock_;
-
-  struct EarlyName {
-    std::uint64_t pthread;
-    char name[40];
-  };
-  static constexpr std::uint32_t early_names =
-      64;  // names that came before their thread; the oldest is forgotten
-  EarlyName early_[early_names] = {};
-  std::uint32_t next_early_ = 0;
+  ThreadTable threads_;
+  SpinLock chunk_lock_;
 };
 
 }  // namespace leakscope

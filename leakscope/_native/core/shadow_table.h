@@ -92,9 +92,10 @@ class ShadowTable {
     }
   }
 
-  // Births are kept with a relative error of 0.2 %: tenths of a second up to 51 s, then a 9-bit mantissa.
-  static std::uint32_t pack_birth(std::uint32_t born_ms) noexcept {
-    std::uint32_t tenths = born_ms / 100, exponent = 0;
+  // Births are kept with a relative error of 0.2 %: tenths of a second up to 51 s, then a 9-bit mantissa. The last
+  // birth that can be kept is after 19 days; whatever is born later is said to be born then.
+  static std::uint32_t pack_birth(Moment born) noexcept {
+    std::uint32_t tenths = born / 10, exponent = 0;
     if (tenths < 512) return tenths;
     while (tenths >= 1024) {
       tenths >>= 1;
@@ -103,11 +104,11 @@ class ShadowTable {
     if (exponent > 14) return 0x1fff;
     return ((exponent + 1) << 9) | (tenths - 512);
   }
-  static double birth_seconds(std::uint32_t birth) noexcept {
+  static Moment birth_moment(std::uint32_t birth) noexcept {
     const std::uint32_t exponent = birth >> 9, mantissa = birth & 511;
-    if (exponent == 0) return mantissa * 0.1;
-    return static_cast<double>(std::uint64_t{512 + mantissa} << (exponent - 1)) * 0.1;
+    return exponent == 0 ? mantissa * 10 : ((512 + mantissa) << (exponent - 1)) * 10;
   }
+  static double birth_seconds(std::uint32_t birth) noexcept { return birth_moment(birth) * moment_seconds; }
 
  private:
   static constexpr std::uint64_t granules = 65536;

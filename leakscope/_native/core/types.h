@@ -28,6 +28,9 @@ using StackId = std::uint32_t;   // node of the trie; 0 is the root: nobody's Py
 using FrameId = std::uint32_t;   // row of the frame table; 0 is "no frame"
 using StringId = std::uint32_t;  // row of the string table; 0 is ""
 using ThreadIndex = std::uint16_t;
+using Moment =
+    std::uint32_t;  // hundredths of a second since recording began: 497 days, then for ever the last
+inline constexpr double moment_seconds = 0.01;
 
 inline constexpr ThreadIndex thread_limit = 1u << 14;  // 14 bits of a slot
 inline constexpr ThreadIndex other_threads =
@@ -36,9 +39,8 @@ inline constexpr StackId stack_limit = 1u << 24;  // 24 bits of a slot
 
 // Phases of the recorder inside the program; the parent shows them.
 enum class Phase : std::uint32_t {
-  waiting = 0,     // the interpreter has not come to the user's code
-  recording = 1,   //
-  ended = 2,       // the interpreter has finished
+  waiting = 0,  // the interpreter has not come to the user's code
+  recording = 1,
   not_python = 3,  // the process never loaded an interpreter
   failed = 4,      // see Header::problem
 };
@@ -79,7 +81,7 @@ struct BlockRow {
   ThreadIndex thread;
   Domain domain;
   std::uint8_t pad;
-  std::uint32_t born_ms;
+  Moment born;
   std::uint32_t next;      // chain of the free rows
   std::uint32_t sequence;  // odd while the row is being written
   std::uint32_t pad2;
@@ -92,16 +94,17 @@ struct ChunkRow {
   ThreadIndex thread;
   ChunkKind kind;
   std::uint8_t pad;
-  std::uint32_t born_ms;
+  Moment born;
   std::uint32_t sequence;
 };
 
 struct ThreadRow {
-  std::uint64_t native_id;  // kernel's thread id; 0: unused
-  std::uint64_t pthread;    // what Python calls ident
-  std::uint32_t started_ms;
-  std::uint32_t ended_ms;  // 0: alive
-  char name[40];           // UTF-8, zero terminated, perhaps cut
+  std::uint64_t pthread;     // what Python calls ident
+  std::uint32_t native_id;   // kernel's thread id; 0: unused
+  std::uint32_t generation;  // grows by 2 with each thread that has the row; odd while it is being written
+  Moment started;
+  Moment ended;   // 0: alive
+  char name[40];  // UTF-8, zero terminated, perhaps cut
 };
 
 // One live block as read back from the ledger.

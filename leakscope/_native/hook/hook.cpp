@@ -35,7 +35,8 @@ void thread_ended(void*) {
   ThreadState& thread = thread_state;
   if (thread.phase != 1) return;
   thread.phase = 2;
-  if (recording()) recorder.thread_ended(thread.thread);
+  if (recording()) recorder.thread_ended(thread.thread, thread.held);
+  thread.held = 0;
   release_cache(thread);
 }
 
@@ -103,8 +104,15 @@ inline bool enter(ThreadState& thread, Locking& locking) noexcept {
   return true;
 }
 
+// After its end, when other libraries clean up, a thread tells what it holds event by event.
+__attribute__((noinline)) void leave_late(ThreadState& thread) noexcept {
+  recorder.thread_holds(thread.thread, thread.held);
+  thread.held = 0;
+}
+
 inline void leave(ThreadState& thread) noexcept {
   thread.busy = 0;
+  if (__builtin_expect(thread.phase == 2, 0)) leave_late(thread);
 }
 
 StackId stack_here(ThreadState& thread, Domain domain, Locking& locking) noexcept {
@@ -145,7 +153,7 @@ void allocated(ThreadState& thread, void* address, std::size_t size, Domain doma
     const StackId stack = stack_here(thread, domain, locking);
     const auto where = reinterpret_cast<std::uintptr_t>(address);
     if (interval_bytes > 1) filter_add(where);
-    recorder.allocated(where, size, domain, stack, thread.thread, locking);
+    if (recorder.allocated(where, size, domain, stack, thread.thread, locking)) ++thread.held;
   }
   leave(thread);
 }
@@ -166,6 +174,7 @@ void freed(ThreadState& thread, void* address, Locking locking) noexcept {
   if (code_page[(where >> 12) & (code_pages - 1)] != 0 && interpreter.code_freed != nullptr)
     interpreter.code_freed(address);
   if (recorder.freed(where, thread.thread, locking)) {
+    --thread.held;
     if (interval_bytes > 1) filter_remove(where);
   } else if (interval_bytes <= 1) {
     recorder.ledger().header().unknown_frees.fetch_add(1, std::memory_order_relaxed);
@@ -185,6 +194,7 @@ void settle(ThreadState& thread, const BlockRow& block, bool moved, Locking lock
   if (!enter(thread, locking)) return;
   if (moved) {
     recorder.count_free(block, thread.thread, locking);
+    --thread.held;
     if (interval_bytes > 1) filter_remove(block.address);
   } else {
     recorder.remember(block);

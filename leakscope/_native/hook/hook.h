@@ -24,7 +24,8 @@ struct ThreadState {
   StackCache* cache;
   std::uint64_t last_block;  // newest recorded or passed block of the object domain
   const void*
-      forgotten;  // block whose record an outer domain has just taken; it is on its way to the raw domain
+      forgotten;      // block whose record an outer domain has just taken; it is on its way to the raw domain
+  std::int64_t held;  // recorded blocks taken, less those given back; see core/thread_table.h
   std::uint32_t fallen;  // counts requests that fell through to the raw domain
   std::uint32_t ticks;
   ThreadIndex thread;
