@@ -3,6 +3,20 @@
 #ifndef LEAKSCOPE_WEAK_H
 #define LEAKSCOPE_WEAK_H
 
+#pragma weak PyUnicode_Type
+#pragma weak PySet_Type
+#pragma weak PyODict_Type
+#pragma weak PyModule_GetDict
+#pragma weak PyMemoryView_Type
+#pragma weak PyLong_Type
+#pragma weak PyGen_Type
+#pragma weak PyFrozenSet_Type
+#pragma weak PyFrame_Type
+#pragma weak PyCoro_Type
+#pragma weak PyBytes_Type
+#pragma weak PyByteArray_Type
+#pragma weak PyBool_Type
+#pragma weak PyAsyncGen_Type
 #pragma weak PyCode_Addr2Line
 #pragma weak PyCode_Type
 #pragma weak PyDict_DelItemString
@@ -11,8 +25,12 @@
 #pragma weak PyErr_Clear
 #pragma weak PyErr_Fetch
 #pragma weak PyErr_Restore
+#pragma weak PyEval_RestoreThread
+#pragma weak PyEval_SaveThread
 #pragma weak PyFloat_Type
+#pragma weak PyGILState_Ensure
 #pragma weak PyGILState_GetThisThreadState
+#pragma weak PyGILState_Release
 #pragma weak PyImport_GetModuleDict
 #pragma weak PyImport_ImportModule
 #pragma weak PyInterpreterState_Get
