@@ -34,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pools": {"errors", "model"},
     "capture.session": {"errors", "native"},
     "capture": {"errors", "units", "model", "native", "pools", "capture.session"},
-    "analysis": {"errors", "model", "native", "pools"},
+    "kernels": {"errors", "native"},
+    "analysis": {"errors", "model", "native", "kernels", "pools"},
     "rules": {"units", "model", "analysis"},
     "caveats": {"units", "model", "analysis"},
     "verdict": {"units", "model", "analysis", "rules", "caveats"},
@@ -51,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Part: which third parties it may import.  Everything else is the standard library.
 THIRD_PARTIES: dict[str, set[str]] = {
     "formats": {"numpy"},
+    "kernels": {"numpy"},
     "analysis": {"numpy"},
     "rules": {"numpy"},
     "capture": {"numpy", "psutil"},
@@ -69,7 +71,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 TABLE_FOLDERS: dict[str, set[str]] = {
     "formats": {"format", "lks_columns", "lks_heap", "lks_unpack"},
     "pools": {"pool"},
-    "rules": {"rule"},
+    "rules": {"rule", "made"},
     "reports": {"report_format", "first_screen"},
     "telemetry": {"exporter"},
 }

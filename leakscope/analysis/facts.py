@@ -22,6 +22,8 @@ from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.series import SURE, Trend, level_since, trend
 from leakscope.analysis.sites import Sites, find_sites, named_groups
 from leakscope.analysis.sources import is_command, plain_function, program_roots
+from leakscope.analysis.unaccounted import Unaccounted
+from leakscope.analysis.walked import Walked, walked_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +88,16 @@ class Facts:
     def sites(self) -> Sites:
         """Pairs of the frame to show and the frame that asked."""
         return find_sites(self.places)
+
+    @cached_property
+    def walked(self) -> tuple[Walked, ...]:
+        """Dumps of the run that have an object graph, in time order; a graph is decoded when it is first asked."""
+        return walked_dumps(self.run)
+
+    @cached_property
+    def unaccounted(self) -> Unaccounted:
+        """What nobody accounts for, compared between the dumps that have an object graph."""
+        return Unaccounted(self.walked, self.sites.by_stack)
 
     @cached_property
     def by_site(self) -> Groups:

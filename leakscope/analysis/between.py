@@ -1,0 +1,88 @@
+"""
+Groups of objects or blocks in several dumps of one run: what they are called in all of them, and their sums in each.
+
+It knows types, sites and moments; it refuses to know what is summed and what it means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leakscope.analysis.lasting import Pace, pace_of
+from leakscope.analysis.matching import first_of_name, match_types
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leakscope.analysis.walked import Walked
+    from leakscope.model.columns import F8, I8, Column
+
+NO_SITE = -1
+SITE_BITS = 32
+"""Bits of a group's key below its type or domain."""
+
+
+def object_keys(of: Walked, last: Walked, objects: Column, site_of_stack: Column) -> I8:
+    """
+    The group of each object: its type as the last dump numbers it, and the site that made it.
+
+    Parameters
+    ----------
+    of, last : Walked
+        The dump of the objects, and the last one.
+    objects : ndarray of int
+    site_of_stack : ndarray of int
+        Site of each stack of the last dump.
+
+    Returns
+    -------
+    ndarray of int64
+        Type above, site plus one below; negative where the last dump has no such type.  In a sampled run most sites
+        are unknown, so all are taken to be.
+    """
+    if of is last:
+        type_row = first_of_name(of.heap.types)[of.heap.type[objects]]
+    else:
+        type_row = match_types(of.heap.types, last.heap.types)[of.heap.type[objects]]
+    if last.dump.meta.sampled:
+        return type_row << SITE_BITS
+    stack = of.stack[objects]
+    site = np.where(stack >= 0, site_of_stack[np.maximum(stack, 0)], NO_SITE)
+    keys: I8 = type_row << SITE_BITS | site + 1
+    return keys
+
+
+def add_up(found: Sequence[tuple[Column, Column]]) -> tuple[I8, F8]:
+    """
+    Amounts of each dump by group: keys ascending, and amounts of shape (dumps, groups).
+
+    Parameters
+    ----------
+    found : sequence of pair of ndarray
+        For each dump keys and amounts.
+    """
+    keys: I8 = np.unique(np.concatenate([keys for keys, _ in found])).astype(np.int64)
+    values = np.zeros((len(found), len(keys)))
+    for row, (each, amount) in enumerate(found):
+        values[row] = np.bincount(np.searchsorted(keys, each), weights=amount, minlength=len(keys))
+    return keys, values
+
+
+def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column) -> Pace:
+    """
+    How a group was gained, see `lasting`.
+
+    Parameters
+    ----------
+    walked : sequence of Walked
+    values : ndarray of float
+        Of the group in each dump.
+    new_rows : ndarray of int
+        Blocks of the last dump that it gained.
+    """
+    last = walked[-1]
+    births = last.dump.allocations.born_s[new_rows].astype(np.float64) if len(new_rows) else None
+    times = [each.dump.meta.elapsed_s for each in walked]
+    return pace_of(values.tolist(), times, births, (times[0], times[-1]))

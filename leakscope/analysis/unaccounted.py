@@ -1,0 +1,82 @@
+"""
+What nobody accounts for in the dumps of one run, and who is new: each comparison made once, when first asked for.
+
+It knows which comparison needs two dumps; it refuses to judge.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leakscope.analysis.gained import gained_blocks, gained_exports, gained_references
+from leakscope.analysis.opaque import possible_holders
+from leakscope.analysis.staying import staying_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leakscope.analysis.gained import GainedBlocks, GainedExports, GainedReferences
+    from leakscope.analysis.staying import Staying
+    from leakscope.analysis.walked import Walked
+    from leakscope.model.columns import Column
+
+_MOST_STAYING = 50
+
+
+class Unaccounted:
+    """
+    Comparisons between the dumps of one run that have an object graph; all empty with less than two.
+
+    Parameters
+    ----------
+    walked : sequence of Walked
+        In time order.
+    site_of_stack : ndarray of int
+        Site of each stack of the last dump of the run.
+    """
+
+    def __init__(self, walked: Sequence[Walked], site_of_stack: Column) -> None:
+        self.walked = tuple(walked)
+        self.site_of_stack = site_of_stack
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there are two dumps to compare."""
+        return len(self.walked) > 1
+
+    @cached_property
+    def references(self) -> tuple[GainedReferences, ...]:
+        """Groups of objects that gained unexplained references, most first."""
+        return gained_references(self.walked, self.site_of_stack) if self.comparable else ()
+
+    @cached_property
+    def exports(self) -> tuple[GainedExports, ...]:
+        """Groups of buffers that gained exports without views, most first."""
+        return gained_exports(self.walked, self.site_of_stack) if self.comparable else ()
+
+    @cached_property
+    def blocks(self) -> tuple[GainedBlocks, ...]:
+        """Groups of blocks without an object that became more, by bytes."""
+        return gained_blocks(self.walked, self.site_of_stack) if self.comparable else ()
+
+    @cached_property
+    def staying(self) -> tuple[Staying, ...]:
+        """Groups of objects that became more, by bytes."""
+        return staying_objects(self.walked, self.site_of_stack, _MOST_STAYING) if self.comparable else ()
+
+    def possible_holders(self, gained: float) -> tuple[str, int] | None:
+        """The type that does not tell what it holds and grew enough to hold what was gained, and by how much."""
+        if not self.comparable:
+            return None
+        return possible_holders(self.walked[0].heap, self.walked[-1].heap, round(gained))
+
+    @cached_property
+    def threads_gained(self) -> int:
+        """Running threads that the last dump has more than the first."""
+        if not self.comparable:
+            return 0
+        first, last = (len(np.unique(each.heap.frames.native_id)) for each in (self.walked[0], self.walked[-1]))
+        return max(last - first, 0)

@@ -1,0 +1,126 @@
+"""
+One dump with its object graph, and what is derived from that dump alone.
+
+It knows when to derive: on first use, once; it refuses to compare, which is for those who have several.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leakscope.analysis.audit import is_none, is_type_object, unexplained_exports, unexplained_references
+from leakscope.analysis.garbage import Garbage, find_garbage
+from leakscope.analysis.unreached import blocks_of_objects, unreached_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leakscope.model.columns import I8, Column
+    from leakscope.model.dump import Dump
+    from leakscope.model.heap import HeapGraph
+
+UNKNOWN_STACK = -1
+
+
+MOST_DUMPS = 5
+"""More dumps of one run are not looked into: a million objects take some hundred megabytes each."""
+
+
+def walked_dumps(run: Sequence[Dump]) -> tuple[Walked, ...]:
+    """
+    The dumps of a run that have a graph: all, or the first, the last and some between.
+
+    Parameters
+    ----------
+    run : sequence of Dump
+        In time order.
+    """
+    having = [dump for dump in run if dump.load_heap is not None]
+    if len(having) > MOST_DUMPS:
+        having = [having[round(at)] for at in np.linspace(0, len(having) - 1, MOST_DUMPS)]
+    return tuple(map(Walked, having))
+
+
+class Walked:
+    """
+    One dump with its object graph.
+
+    Parameters
+    ----------
+    dump : Dump
+        With a graph, which is decoded when something is first asked.
+    """
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+
+    @cached_property
+    def heap(self) -> HeapGraph:
+        """The graph."""
+        heap = self.dump.heap
+        if heap is None:
+            raise ValueError("Walked: the dump has no object graph")
+        return heap
+
+    @property
+    def taken_s(self) -> float:
+        """When the heap was frozen."""
+        return self.heap.facts.taken_s
+
+    @cached_property
+    def row(self) -> I8:
+        """Row of each object's block in the live table; -1 if unknown."""
+        return blocks_of_objects(self.dump, self.heap)
+
+    @cached_property
+    def stack(self) -> I8:
+        """Stack that made each object; `UNKNOWN_STACK` if unknown."""
+        live = self.dump.allocations
+        if len(live) == 0:
+            return np.full(self.heap.count, UNKNOWN_STACK, dtype=np.int64)
+        return np.where(self.row >= 0, live.stack[np.maximum(self.row, 0)].astype(np.int64), UNKNOWN_STACK)
+
+    @cached_property
+    def unexplained(self) -> I8:
+        """References to each object that nobody accounts for."""
+        return unexplained_references(self.heap)
+
+    @cached_property
+    def exports(self) -> I8:
+        """Exports of each exporting buffer beyond the views found."""
+        return unexplained_exports(self.heap)
+
+    @cached_property
+    def unreached(self) -> Column:
+        """Whether each live block belongs to no object."""
+        return unreached_blocks(self.dump, self.heap)
+
+    @cached_property
+    def garbage(self) -> Garbage:
+        """What only a collection would free."""
+        return find_garbage(self.heap)
+
+    @cached_property
+    def of_types(self) -> Column:
+        """Whether each object is a type."""
+        return is_type_object(self.heap)
+
+    @cached_property
+    def of_none(self) -> Column:
+        """Whether each object is ``None``."""
+        return is_none(self.heap)
+
+    @cached_property
+    def freed_rows(self) -> Column:
+        """Whether each live block would go in a collection, with its object."""
+        live = self.dump.allocations
+        gone = np.zeros(len(live), dtype=bool)
+        if not self.garbage.objects:
+            return gone
+        rows = self.row[self.garbage.freed]
+        gone[rows[rows >= 0]] = True
+        bodies = self.heap.body_address[self.garbage.freed[self.heap.body_owner]]
+        return gone | np.isin(live.address, bodies)
