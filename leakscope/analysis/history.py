@@ -85,7 +85,7 @@ def group_history(run: Sequence[Dump], group_by_stack: I8, groups: int) -> Histo
 
 def ages_at(dump: Dump, stacks: Column, time_s: float) -> F8:
     """
-    Bytes of some stacks by age at the last sample up to a time.
+    Bytes of some stacks by age at the last sample up to a time at which ages were taken.
 
     Parameters
     ----------
@@ -100,7 +100,8 @@ def ages_at(dump: Dump, stacks: Column, time_s: float) -> F8:
         In the classes of ``AGE_EDGES_S``; zero if nothing was listed.
     """
     sites, at = dump.series.sites, dump.series.time_s
-    rows = np.flatnonzero(at[sites.sample] <= time_s) if len(sites) else np.empty(0, dtype=np.int64)
+    taken = ~np.isnan(sites.age_bytes).any(axis=1)
+    rows = np.flatnonzero(taken & (at[sites.sample] <= time_s)) if len(sites) else np.empty(0, dtype=np.int64)
     if len(rows) == 0:
         return np.zeros(AGE_CLASSES)
     latest = rows[sites.sample[rows] == sites.sample[rows].max()]

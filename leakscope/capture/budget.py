@@ -52,7 +52,7 @@ class Budget:
         with self._lock:
             self._spent_s += seconds
 
-    def wait_s(self) -> float:
-        """Seconds until something may be spent again; 0 if that is now."""
-        solvent_s = self._opened_s + (self._spent_s - self._grace_s) / self._share
+    def wait_s(self, after_s: float = 0.0) -> float:
+        """Seconds until something may be spent again, had ``after_s`` been spent just now; 0 if that is now."""
+        solvent_s = self._opened_s + (self._spent_s + after_s - self._grace_s) / self._share
         return max(0.0, solvent_s - self._clock())

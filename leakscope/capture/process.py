@@ -2,7 +2,7 @@
 What the system says about a living process: memory, threads, files, processor time.
 
 It knows ``/proc`` and psutil; it refuses to know leakscope's ledger.  Nothing here stops the process; only `shares`
-and `malloc_heap` take its memory-map lock for reading, so their callers ration them.
+takes its memory-map lock for reading, so its callers ration it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_ARENA = 64 * 1024 * 1024
-"""``HEAP_MAX_SIZE`` of glibc: where a heap of a further malloc arena begins, its address is a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,44 +108,6 @@ def shares(pid: int) -> tuple[int, int] | None:
     except (psutil.Error, OSError):
         return None
     return (info.pss, info.uss) if info.rss else None
-
-
-def malloc_heap(pid: int) -> int | None:
-    """
-    Resident bytes of glibc's heaps, free parts included; None if they cannot be seen.
-
-    The first heap has a name.  Those of further arenas have none, but begin at a multiple of 64 MiB and are followed by
-    the reserved rest of their 64 MiB, which nothing may touch.
-    """
-    try:
-        with open(f"/proc/{pid}/smaps", "rb") as smaps:
-            return sum_of_heaps(smaps)
-    except OSError:
-        return None
-
-
-def sum_of_heaps(smaps: Iterable[bytes]) -> int:
-    """Resident bytes of the heaps in the lines of a ``smaps`` file."""
-    total = pending = 0
-    pending_end = 0
-    heap = False
-    for line in smaps:
-        if line[:1].isupper():
-            if line.startswith(b"Rss:"):
-                rss = int(line.split()[1]) * 1024
-                total += rss if heap else 0
-                pending = 0 if heap or not pending_end else rss
-            continue
-        fields = line.split()
-        start, _, end = fields[0].partition(b"-")
-        begin, finish = int(start, 16), int(end, 16)
-        # Counted late: only the untouchable rest behind it shows that the mapping before was an arena's heap.
-        if pending and begin == pending_end and fields[1][:3] == b"---" and finish % _ARENA == 0:
-            total += pending
-        nameless = len(fields) == 5
-        heap, pending = len(fields) == 6 and fields[5] == b"[heap]", 0
-        pending_end = finish if nameless and fields[1][:2] == b"rw" and begin % _ARENA == 0 else 0
-    return total
 
 
 def _count_fds(pid: int) -> int:

@@ -2,8 +2,9 @@
 Measuring one recorded process: its ledger, and what the system says about it.
 
 It knows what to read and how often that is affordable; it refuses to know when a dump is due.  It never stops the
-process.  Everything cheap is read at each look; the per-stack totals when the series wants a sample and the budget
-allows it; what takes the process' memory-map lock, within a budget of time of its own.
+process.  Everything cheap is read at each look; the per-stack totals when the series wants a sample; the ages of what
+is alive, for which every block is looked at, when the budget allows it without a gap in the series; what takes the
+process' memory-map lock, within a budget of time of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from leakscope.capture import process
+from leakscope.capture.arenas import Arenas, arenas
 from leakscope.capture.budget import Budget
 from leakscope.capture.series import MOST_SITES, GrowingSeries, Sample, Sites
 from leakscope.capture.thinning import Thinning
@@ -30,6 +32,8 @@ HELD_SHARE = 0.005
 """Part of the time that the memory-map lock may be held for looking."""
 _LOOK_EVERY_S = 0.2
 _DEEP_EVERY_S = 1.0
+_AGES_S_PER_BYTE = 1e-9
+"""What looking at all live blocks is thought to cost for each byte of the ledger before it was done once."""
 _SMALLEST_SHARE_OF_LIVE = 10_000
 """A stack with less than this part of the live bytes is not worth a row."""
 _FROM_TOTALS = (
@@ -74,6 +78,7 @@ class Sampler:
         self._held = Budget(HELD_SHARE, grace_s=0.01)
         self._vitals: process.Vitals | None = None
         self._shares: dict[str, float] = {}
+        self._ages_s_per_byte = _AGES_S_PER_BYTE
         self._next_look_s = 0.0
         self._next_deep_s = HEAP_FROM_S
 
@@ -103,9 +108,8 @@ class Sampler:
         """Look at what a dump tells of the process: now, whatever it costs, if the process still lives."""
         self.peek()
         began = time.perf_counter()
-        heap = process.malloc_heap(self._pid)
+        self._look_at_arenas()
         self._held.spend(time.perf_counter() - began)
-        self.malloc_heap_bytes = heap or self.malloc_heap_bytes
 
     def next_s(self, elapsed_s: float) -> float:
         """When the next sample is both wanted and affordable, as seen now."""
@@ -115,7 +119,7 @@ class Sampler:
         """Whether a sample is wanted and affordable now."""
         return self.series.due(elapsed_s) and not self._budget.wait_s()
 
-    def sample(self, elapsed_s: float, ledger_bytes: int) -> Sample:
+    def sample(self, elapsed_s: float, ledger_bytes: int, *, whole: bool = False) -> Sample:
         """
         Measure, and keep the sample if the series wants one.
 
@@ -125,10 +129,12 @@ class Sampler:
             Seconds since recording began.
         ledger_bytes : int
             Resident bytes of the ledger.
+        whole : bool
+            With the ages of what is alive, whatever that costs.
         """
         self.totals = self._ledger.totals()
         at_least = max(1, self.totals["live_bytes"] // _SMALLEST_SHARE_OF_LIVE)
-        sites = Sites.of(self._ledger.stacks(at_least, MOST_SITES))
+        sites = self._sites(at_least, ledger_bytes, whole)
         values: dict[str, float] = {"time_s": elapsed_s, "ledger_bytes": ledger_bytes}
         values |= {name: self.totals[name] for name in _FROM_TOTALS}
         self._vitals = process.vitals(self._pid) or self._vitals
@@ -142,13 +148,30 @@ class Sampler:
             self.series.add(self.latest)
         return self.latest
 
+    def _sites(self, at_least: int, ledger_bytes: int, whole: bool) -> Sites:
+        cost_s = self._ages_s_per_byte * ledger_bytes
+        ages = whole or self._budget.wait_s(after_s=cost_s) <= self.series.step_s
+        began = time.thread_time()
+        sites = Sites.of(self._ledger.stacks(at_least, MOST_SITES, ages))
+        if ages and ledger_bytes:
+            self._ages_s_per_byte = (time.thread_time() - began) / ledger_bytes
+        return sites
+
+    def _look_at_arenas(self) -> Arenas | None:
+        found = arenas(self._pid)
+        if found is not None:
+            self.malloc_heap_bytes = found.resident_bytes
+        return found
+
     def _look_deeper(self, elapsed_s: float) -> None:
         if elapsed_s >= SHARES_FROM_S:
             process.load_psutil()
         # Time, not processor time: this is how long the program may have to wait for its memory map.
         began = time.perf_counter()
-        self.malloc_heap_bytes = process.malloc_heap(self._pid) or self.malloc_heap_bytes
+        found = self._look_at_arenas()
+        if found is not None:
+            self._shares = {"glibc_arena_count": found.count, "glibc_arena_bytes": found.resident_bytes}
         shares = process.shares(self._pid) if elapsed_s >= SHARES_FROM_S else None
         if shares is not None:
-            self._shares = {"pss_bytes": shares[0], "uss_bytes": shares[1]}
+            self._shares |= {"pss_bytes": shares[0], "uss_bytes": shares[1]}
         self._held.spend(time.perf_counter() - began)

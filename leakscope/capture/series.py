@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakscope.capture.thinning import Thinning
-from leakscope.model.series import SERIES_COLUMNS
+from leakscope.model.series import AGE_CLASSES, SERIES_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Sites:
     stack : array of "I"
     live_bytes, live_blocks : array of "d"
     age_bytes : array of "d"
-        Five per stack.
+        Five per stack; none of them a number if ages were not taken.
     """
 
     stack: array[int]
@@ -44,11 +44,13 @@ class Sites:
     @classmethod
     def of(cls, columns: Mapping[str, bytes]) -> Sites:
         """The sites that the core's columns tell of."""
+        stack = array("I", columns["stack"])
+        ages = columns.get("age_bytes")
         return cls(
-            array("I", columns["stack"]),
+            stack,
             array("d", array("q", columns["live_bytes"])),
             array("d", array("q", columns["live_blocks"])),
-            array("d", array("q", columns["age_bytes"])),
+            array("d", [NOT_TAKEN]) * (AGE_CLASSES * len(stack)) if ages is None else array("d", array("q", ages)),
         )
 
     @property
@@ -96,6 +98,11 @@ class GrowingSeries:
 
     def __len__(self) -> int:
         return len(self._samples)
+
+    @property
+    def step_s(self) -> float:
+        """How far apart samples are wanted now."""
+        return self._thinning.step_s
 
     def next_s(self) -> float:
         """The earliest time at which another sample is wanted."""

@@ -221,7 +221,7 @@ class Watch:
             return None
         try:
             self._sampler.refresh()
-            sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]))
+            sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]), whole=True)
             number, path = self.folder.next_dump()
             occasion = Occasion(self.pid, number, reason, death)
             meta = meta_text(self._facts, self._config, occasion, state, self._sampler)

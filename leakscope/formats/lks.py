@@ -225,7 +225,9 @@ def _check_series(columns: Columns) -> None:
     columns.below("site.sample", len(time), "samples")
     columns.require("site.sample", sample[1:] < sample[:-1], "runs backwards", first_row=1)
     columns.below("site.stack", len(columns["stack.parent"]), "stacks")
-    columns.amounts("site.live_bytes", "site.live_blocks", "site.age_bytes")
+    columns.amounts("site.live_bytes", "site.live_blocks")
+    ages = columns["site.age_bytes"]
+    columns.require("site.age_bytes", (ages < 0) | np.isinf(ages), "is not a finite amount")
 
 
 def _dump(columns: Columns, meta: DumpMeta, health: Health) -> Dump:

@@ -36,7 +36,7 @@ class SiteSamples:
     live_bytes, live_blocks : ndarray of float64, shape (s,)
         Alive at that time, allocated by that stack.
     age_bytes : ndarray of float64, shape (s, 5)
-        The same bytes by age, see `AGE_EDGES_S`.
+        The same bytes by age, see `AGE_EDGES_S`; NaN where ages were not taken, since they cost a look at every block.
     """
 
     sample: U4
@@ -75,6 +75,8 @@ class Series:
         Alive according to the ledger.
     arena_count, arena_bytes, mapping_bytes, large_mapping_count : ndarray of float64, shape (k,)
         Chunks; large mappings have 16 MiB or more.
+    glibc_arena_count, glibc_arena_bytes : ndarray of float64, shape (k,)
+        Arenas of glibc's malloc, and their resident bytes, what is free in them included.
     ledger_bytes : ndarray of float64, shape (k,)
         Resident memory of the recorder's own ledger; part of ``rss_bytes``.
     alloc_blocks : ndarray of float64, shape (k,)
@@ -96,6 +98,8 @@ class Series:
     arena_bytes: F8
     mapping_bytes: F8
     large_mapping_count: F8
+    glibc_arena_count: F8
+    glibc_arena_bytes: F8
     ledger_bytes: F8
     alloc_blocks: F8
     cpu_s: F8

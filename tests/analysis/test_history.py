@@ -92,3 +92,14 @@ def test_ages_are_those_of_the_latest_sample_in_time() -> None:
     assert ages_at(seen, np.array([stack]), 14.4).tolist() == [0, 0, 100, 0, 0]
     assert ages_at(seen, np.array([stack]), 15.0).tolist() == [7, 0, 100, 0, 0]
     assert ages_at(dump(live({})), np.array([1]), 5.0).sum() == 0
+
+
+def test_samples_whose_ages_were_not_taken_say_nothing_of_ages() -> None:
+    # given ages at the first sample only
+    last = series(*[live({"f@a.py:1": 500})] * 3)[-1]
+    seen = listing(last, [(0, 1, 400.0), (1, 1, 450.0), (2, 1, 500.0)])
+    ages = np.array([[10.0, 0, 0, 0, 390.0], [np.nan] * AGE_CLASSES, [np.nan] * AGE_CLASSES])
+    seen = replace(seen, series=replace(seen.series, sites=replace(seen.series.sites, age_bytes=column(ages, "f8"))))
+
+    # then these are the latest that are known
+    assert ages_at(seen, column([1], "u4"), seen.series.time_s[-1]).tolist() == [10.0, 0, 0, 0, 390.0]

@@ -24,6 +24,14 @@ def test_the_grace_may_be_spent_at_once_and_then_the_share() -> None:
     assert budget.wait_s() == 0.0
 
 
+def test_it_tells_how_long_one_would_wait_had_something_been_spent() -> None:
+    clock = Clock()
+    budget = Budget(share=0.01, grace_s=0.1, clock=clock)
+    assert budget.wait_s(after_s=0.1) == 0.0
+    assert budget.wait_s(after_s=0.12) == pytest.approx(2.0)
+    assert budget.spent_s == 0.0
+
+
 def test_whoever_asks_first_and_pays_afterwards_spends_the_share_on_average() -> None:
     clock = Clock()
     budget = Budget(share=0.01, grace_s=0.1, clock=clock)

@@ -155,16 +155,16 @@ def test_the_series_is_in_order_bounded_and_knows_the_process(folder: Path) -> N
     series = dumps_in(folder)[-1].series
     assert 20 <= len(series) <= 241
     assert np.all(np.diff(series.time_s) > 0)
-    assert series.live_bytes[-1] > 40 << 20
-    assert series.rss_bytes[-1] > 40 << 20
-    assert np.nanmax(series.uss_bytes) > 40 << 20
-    assert np.nanmax(series.pss_bytes) >= np.nanmax(series.uss_bytes)
+    assert min(series.live_bytes[-1], series.rss_bytes[-1]) > 40 << 20
+    assert np.nanmax(series.pss_bytes) >= np.nanmax(series.uss_bytes) > 40 << 20
     assert set(series.threads) == {1.0}
     assert np.all(series.fds >= 3)
     assert np.all(np.diff(series.cpu_s) >= 0)
-    biggest = series.sites.live_bytes[series.sites.sample == len(series) - 1].max()
-    assert biggest >= 40 << 20
-    assert np.allclose(series.sites.age_bytes.sum(axis=1), series.sites.live_bytes)
+    assert series.sites.live_bytes[series.sites.sample == len(series) - 1].max() >= 40 << 20
+    assert np.nanmax(series.glibc_arena_bytes) > np.nanmax(series.glibc_arena_count) >= 1
+    ages = series.sites.age_bytes.sum(axis=1)
+    assert np.all(np.isnan(ages) | np.isclose(ages, series.sites.live_bytes))
+    assert np.isfinite(ages[series.sites.sample == len(series) - 1]).all()
 
 
 def test_dumps_of_one_run_agree_on_the_ids_of_stacks(folder: Path) -> None:

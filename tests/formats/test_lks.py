@@ -264,6 +264,8 @@ def put(row: int, value: float) -> Callable[[np.ndarray[Any, Any]], np.ndarray[A
         ("site.sample", put(0, 1)),
         ("site.stack", put(0, 10_000)),
         ("site.live_bytes", put(0, float("nan"))),
+        ("site.age_bytes", put(0, -1.0)),
+        ("site.age_bytes", put(0, float("inf"))),
         ("site.age_bytes", lambda column: column[:-1]),
     ],
 )

@@ -42,6 +42,60 @@ struct Fixture {
 
 constexpr std::uint64_t somewhere = 0x7E0000000000;
 
+TEST_CASE("a thread has the name it was started with, or the one it was given before") {
+  Fixture f;
+  f->thread_named(77, "early bird");
+  f->thread_named(78, "other bird");
+  CHECK(f->thread_started(1, 76, "python") == 0);
+  CHECK(f->thread_started(2, 77, "python") == 1);
+  CHECK(f->thread_started(3, 77, "python") == 2);  // an identity used again: the name was another's
+  CHECK(f.name(0) == "python");
+  CHECK(f.name(1) == "early bird");
+  CHECK(f.name(2) == "python");
+}
+
+TEST_CASE("of names that come before their threads the last 64 are kept") {
+  Fixture f;
+  for (std::uint64_t thread = 1; thread <= 65; ++thread) f->thread_named(thread, "worker");
+  CHECK(f->thread_started(1, 1, "python") == 0);
+  CHECK(f->thread_started(2, 2, "python") == 1);
+  CHECK(f.name(0) == "python");
+  CHECK(f.name(1) == "worker");
+}
+
+TEST_CASE("a name goes to the newest living thread of its identity") {
+  Fixture f;
+  CHECK(f->thread_started(1, 99, "first") == 0);
+  f->thread_ended(0, 0);
+  CHECK(f->thread_started(2, 99, "second") == 1);
+  f->thread_named(99, "renamed");
+  CHECK(f.name(0) == "first");
+  CHECK(f.name(1) == "renamed");
+  CHECK(f.scratch.ledger().threads()[0].ended != 0);
+  CHECK(f.scratch.ledger().threads()[1].ended == 0);
+}
+
+TEST_CASE("a long name is cut between two characters") {
+  Fixture f;
+  f->thread_started(1, 1, std::string(60, 'x').c_str());
+  CHECK(f.name(0) == std::string(39, 'x'));
+  f->thread_named(1, (std::string(38, 'x') + "\xC3\xA4").c_str());  // an a with dots, half of which would fit
+  CHECK(f.name(0) == std::string(38, 'x'));
+  f->thread_named(1, (std::string(37, 'x') + "\xC3\xA4").c_str());
+  CHECK(f.name(0) == std::string(37, 'x') + "\xC3\xA4");
+}
+
+TEST_CASE("after a fork only the calling thread goes on, under its new id") {
+  Fixture f;
+  for (std::uint64_t thread = 0; thread < 3; ++thread) f->thread_started(10 + thread, 100 + thread, "t");
+  f->thread_forked(1, 55);
+  const ThreadRow* rows = f.scratch.ledger().threads();
+  CHECK(rows[0].ended != 0);
+  CHECK(rows[1].ended == 0);
+  CHECK(rows[1].native_id == 55);
+  CHECK(rows[2].ended != 0);
+}
+
 // Started one after the other until one has a row of its own: a look goes over a part of the rows only.
 ThreadIndex start_until_found(Fixture& f) {
   for (int attempt = 0; attempt < 17; ++attempt)

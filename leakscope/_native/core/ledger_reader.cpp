@@ -41,10 +41,6 @@ int age_class(double age_s) {
   return at;
 }
 
-double blocks_of(const Block& block) {
-  return block.size == 0 ? 1.0 : block.weight / static_cast<double>(block.size);
-}
-
 constexpr double per_block = 1.0 / static_cast<double>(one_block);
 
 }  // namespace
@@ -129,35 +125,51 @@ std::vector<NamedTotal> LedgerReader::totals() const {
   return out;
 }
 
-std::vector<StackRow> LedgerReader::stacks(std::int64_t at_least_bytes, std::size_t most) const {
+std::vector<StackRow> LedgerReader::stacks(std::int64_t at_least_bytes, std::size_t most, bool ages) const {
   std::vector<StackRow> rows;
-  std::vector<std::uint32_t> row_by_stack(node_count(), 0);
-  const double now_s = elapsed_seconds();
-  for_each_block([&](const Block& block) {
-    if (block.stack >= row_by_stack.size()) return;
-    std::uint32_t& at = row_by_stack[block.stack];
-    if (at == 0) {
-      rows.push_back({block.stack, 0, 0.0, 0.0, {}});
-      at = static_cast<std::uint32_t>(rows.size());
-    }
-    StackRow& row = rows[at - 1];
-    const std::int64_t bytes = whole(block.weight);
-    row.live_bytes = sum_of(row.live_bytes, bytes);
-    row.live_blocks += blocks_of(block);
-    std::int64_t& age_bytes = row.age_bytes[age_class(now_s - block.born_s)];
-    age_bytes = sum_of(age_bytes, bytes);
-  });
-  std::erase_if(rows, [&](const StackRow& row) { return row.live_bytes < at_least_bytes; });
+  const std::uint32_t count = node_count();
+  for (StackId stack = 0; stack < count; ++stack) {
+    const Counters sum = counters(stack);
+    const std::int64_t bytes = difference(sum.alloc_bytes, sum.free_bytes);
+    const std::int64_t blocks = difference(sum.alloc_blocks, sum.free_blocks);
+    if ((bytes == 0 && blocks == 0) || bytes < at_least_bytes) continue;
+    rows.push_back({stack,
+                    bytes,
+                    static_cast<double>(blocks) * per_block,
+                    static_cast<double>(sum.alloc_blocks) * per_block,
+                    {}});
+  }
   most = std::min(most, rows.size());
   std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(most), rows.end(),
                     [](const StackRow& a, const StackRow& b) { return a.live_bytes > b.live_bytes; });
   rows.resize(most);
-  for (StackRow& row : rows) {
-    row.alloc_blocks = static_cast<double>(ledger_.counters(0)[row.stack].alloc_blocks +
-                                           ledger_.counters(1)[row.stack].alloc_blocks) *
-                       per_block;
-  }
+  if (ages) add_ages(rows);
   return rows;
+}
+
+void LedgerReader::add_ages(std::vector<StackRow>& rows) const {
+  std::vector<std::uint32_t> row_by_stack(node_count(), 0);
+  for (std::uint32_t at = 0; at < rows.size(); ++at) row_by_stack[rows[at].stack] = at + 1;
+  const double now_s = elapsed_seconds();
+  for_each_block([&](const Block& block) {
+    if (block.stack >= row_by_stack.size() || row_by_stack[block.stack] == 0) return;
+    StackRow& row = rows[row_by_stack[block.stack] - 1];
+    std::int64_t& bytes = row.age_bytes[age_class(now_s - block.born_s)];
+    bytes = sum_of(bytes, whole(block.weight));
+  });
+}
+
+Counters LedgerReader::counters(StackId stack) const noexcept {
+  Counters sum{};
+  for (int set = 0; set < 2; ++set) {
+    const Counters& one = ledger_.counters(set)[stack];
+    sum.alloc_blocks += one.alloc_blocks;
+    sum.alloc_bytes += one.alloc_bytes;
+    sum.free_blocks += one.free_blocks;
+    sum.free_bytes += one.free_bytes;
+    sum.foreign_blocks += one.foreign_blocks;
+  }
+  return sum;
 }
 
 DumpColumns LedgerReader::dump() {
@@ -239,15 +251,7 @@ void LedgerReader::add_stacks(DumpColumns& out) const {
     const Node& node = ledger_.nodes()[id];
     parent[id] = id != 0 && node.parent < id ? node.parent : 0;
     frame[id] = node.frame < frames ? node.frame : 0;
-    Counters sum{};
-    for (int set = 0; set < 2; ++set) {
-      const Counters& one = ledger_.counters(set)[id];
-      sum.alloc_blocks += one.alloc_blocks;
-      sum.alloc_bytes += one.alloc_bytes;
-      sum.free_blocks += one.free_blocks;
-      sum.free_bytes += one.free_bytes;
-      sum.foreign_blocks += one.foreign_blocks;
-    }
+    const Counters sum = counters(id);
     columns[0][id] = static_cast<double>(sum.alloc_blocks) * per_block;
     columns[1][id] = static_cast<double>(sum.alloc_bytes);
     columns[2][id] = static_cast<double>(sum.free_blocks) * per_block;

@@ -55,8 +55,9 @@ class LedgerReader {
 
   double elapsed_seconds() const noexcept;
   std::vector<NamedTotal> totals() const;
-  // The `most` stacks that hold at least `at_least_bytes`, largest first. Cost: one pass over the live blocks.
-  std::vector<StackRow> stacks(std::int64_t at_least_bytes, std::size_t most) const;
+  // The `most` stacks that hold at least `at_least_bytes`, largest first. Cost: one pass over the stacks, and if `ages`
+  // are wanted one over the live blocks; else they are zero.
+  std::vector<StackRow> stacks(std::int64_t at_least_bytes, std::size_t most, bool ages) const;
   // Everything but `meta` and the series, which are the caller's.
   DumpColumns dump();
 
@@ -68,6 +69,8 @@ class LedgerReader {
   void add_strings(DumpColumns& out, std::vector<std::string>& extra) const;
   void add_frames(DumpColumns& out, std::vector<std::string>& extra);
   void add_stacks(DumpColumns& out) const;
+  void add_ages(std::vector<StackRow>& rows) const;
+  Counters counters(StackId stack) const noexcept;
   void add_threads(DumpColumns& out, const ThreadRows& threads, std::vector<std::string>& extra) const;
   // Both return the threads' column, which is to be resolved.
   std::vector<std::uint32_t> add_blocks(DumpColumns& out, const ThreadRows& threads) const;

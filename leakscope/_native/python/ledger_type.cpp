@@ -196,9 +196,11 @@ PyObject* ledger_stacks(PyObject* object, PyObject* arguments) {
   LedgerObject* self = open_self(object);
   long long at_least = 0;
   Py_ssize_t most = 0;
-  if (self == nullptr || !PyArg_ParseTuple(arguments, "Ln", &at_least, &most)) return nullptr;
+  int ages = 1;
+  if (self == nullptr || !PyArg_ParseTuple(arguments, "Ln|p", &at_least, &most, &ages)) return nullptr;
   std::vector<StackRow> rows;
-  Py_BEGIN_ALLOW_THREADS rows = self->reader->stacks(at_least, most < 0 ? 0 : static_cast<std::size_t>(most));
+  Py_BEGIN_ALLOW_THREADS rows =
+      self->reader->stacks(at_least, most < 0 ? 0 : static_cast<std::size_t>(most), ages != 0);
   Py_END_ALLOW_THREADS PyObject* dict = PyDict_New();
   if (dict == nullptr) return nullptr;
   using Row = const StackRow&;
@@ -210,9 +212,9 @@ PyObject* ledger_stacks(PyObject* object, PyObject* arguments) {
       put(dict, "alloc_blocks",
           column<std::int64_t>(
               rows, [](Row row, int) { return static_cast<std::int64_t>(row.alloc_blocks + 0.5); })) &&
-      put(dict, "age_bytes",
-          column<std::int64_t>(
-              rows, [](Row row, int at) { return row.age_bytes[at]; }, age_classes)))
+      (ages == 0 || put(dict, "age_bytes",
+                        column<std::int64_t>(
+                            rows, [](Row row, int at) { return row.age_bytes[at]; }, age_classes))))
     return dict;
   Py_DECREF(dict);
   return nullptr;
