@@ -102,10 +102,24 @@ static int is_named(PyTypeObject* type, const char* name) {
   return strcmp(type->tp_name, name) == 0;
 }
 
+/* Structures that no header tells of: read only if a field that the type does tell of lies where we think. */
+static enum leakscope_tail private_tail_of(PyTypeObject* base) {
+  if (is_named(base, "numpy.ndarray") && base->tp_weaklistoffset == HEAD + 7 * POINTER) return TAIL_NDARRAY;
+  if (is_named(base, "array.array") && base->tp_weaklistoffset == HEAD + 4 * POINTER) return TAIL_ARRAY;
+  if (is_named(base, "_io.BytesIO") && base->tp_weaklistoffset == HEAD + 4 * POINTER) return TAIL_BYTESIO;
+  if (is_named(base, "mmap.mmap") && base->tp_weaklistoffset >= HEAD + 6 * POINTER) return TAIL_MMAP;
+  if (is_named(base, "collections.deque") && base->tp_weaklistoffset >= HEAD + 7 * POINTER) return TAIL_DEQUE;
+  if (is_named(base, "datetime.datetime") && base->tp_basicsize == HEAD + 4 * POINTER) return TAIL_DATETIME;
+  if (is_named(base, "datetime.time") && base->tp_basicsize == HEAD + 3 * POINTER) return TAIL_DATETIME;
+  return base->tp_traverse != NULL && (base->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 ? TAIL_TRAVERSE
+                                                                                 : TAIL_NOTHING;
+}
+
 static enum leakscope_tail tail_of(PyTypeObject* base) {
   if (base == &PyList_Type) return TAIL_LIST;
   if (base == &PyTuple_Type) return TAIL_TUPLE;
-  if (base == &PyODict_Type) return TAIL_ORDERED_DICT;
+  if (base == &PyODict_Type && base->tp_dictoffset == (Py_ssize_t)sizeof(PyDictObject) + 6 * POINTER)
+    return TAIL_ORDERED_DICT;
   if ((base->tp_flags & Py_TPFLAGS_DICT_SUBCLASS) != 0) return TAIL_DICT;
   if (base == &PySet_Type || base == &PyFrozenSet_Type) return TAIL_SET;
   if ((base->tp_flags & Py_TPFLAGS_UNICODE_SUBCLASS) != 0) return TAIL_STR;
@@ -119,14 +133,7 @@ static enum leakscope_tail tail_of(PyTypeObject* base) {
 #if PY_VERSION_HEX >= 0x030B0000
   if (base == &PyGen_Type || base == &PyCoro_Type || base == &PyAsyncGen_Type) return TAIL_GENERATOR;
 #endif
-  if (is_named(base, "datetime.datetime") || is_named(base, "datetime.time")) return TAIL_DATETIME;
-  if (is_named(base, "numpy.ndarray")) return TAIL_NDARRAY;
-  if (is_named(base, "array.array")) return TAIL_ARRAY;
-  if (is_named(base, "collections.deque")) return TAIL_DEQUE;
-  if (is_named(base, "_io.BytesIO")) return TAIL_BYTESIO;
-  if (is_named(base, "mmap.mmap")) return TAIL_MMAP;
-  return base->tp_traverse != NULL && (base->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 ? TAIL_TRAVERSE
-                                                                                 : TAIL_NOTHING;
+  return private_tail_of(base);
 }
 
 static enum leakscope_edge_kind edges_of(enum leakscope_tail tail, PyTypeObject* base) {

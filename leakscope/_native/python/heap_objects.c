@@ -82,11 +82,9 @@ typedef struct Link {
 } Link;
 typedef struct {
   PyDictObject dict;
+  Link *first, *last;
   Link** nodes;
   Py_ssize_t node_count;
-  void* sentinel;
-  size_t state;
-  Link *first, *last;
 } OrderedDict;
 
 /* Every link holds its key once more: a pair without value. */
