@@ -41,6 +41,8 @@ SEGMENT_LABELS = {
 }
 _SPARKLINES = (("rss_bytes", "resident", "bytes"), ("live_bytes", "live", "bytes"), ("live_blocks", "blocks", "count"))
 _ORDER = list(Verdict)
+_EXPLAINED = 0.5
+"""Part of what a finding saw grow that another one must account for to take its place."""
 _LEVEL_BY = 0.75
 """Part of the run by which live memory must be level to be called so."""
 
@@ -83,12 +85,34 @@ def settle(found: Iterable[Finding]) -> tuple[Finding, ...]:
     Parameters
     ----------
     found : iterable of Finding
-        In the order of the rules: of two about the same subject the earlier one stays.
+        In the order of the rules.  Of two about the same place the earlier one stays, if it accounts for at least half
+        of what the other one saw grow; a doubt gives way to whatever is sure.
     """
-    by_subject: dict[object, Finding] = {}
+    kept: list[Finding] = []
     for finding in found:
-        by_subject.setdefault(finding.subject, finding)
-    return tuple(sorted(by_subject.values(), key=_rank))
+        rivals = [other for other in kept if _overlap(other, finding)]
+        if all(other.verdict is Verdict.UNKNOWN for other in rivals) and finding.verdict is not Verdict.UNKNOWN:
+            kept = [other for other in kept if other not in rivals]
+            rivals = []
+        if not rivals:
+            kept.append(finding)
+    return tuple(sorted(kept, key=_rank))
+
+
+def _overlap(earlier: Finding, later: Finding) -> bool:
+    """Whether two findings are about the same bytes."""
+    a, b = earlier.subject, later.subject
+    if a == b:
+        return True
+    if a.function is None or (a.function, a.file) != (b.function, b.file) or (a.type and b.type and a.type != b.type):
+        return False
+    if Verdict.UNKNOWN in (earlier.verdict, later.verdict):
+        return True
+    return max(earlier.bytes, _gain(earlier)) >= _EXPLAINED * _gain(later)
+
+
+def _gain(finding: Finding) -> int:
+    return finding.growth.bytes if finding.growth else finding.bytes
 
 
 def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:

@@ -15,7 +15,7 @@ from heap_builders import Made, heap_series
 from leakscope.model.dump import Dump
 
 EVERY_S = 60.0
-_GOLDEN = 0.6180339887498949
+_GOLDEN, _ROOT_OF_2 = 0.6180339887498949, 1.4142135623730951
 _BEFORE_S = 2.0
 
 
@@ -32,6 +32,20 @@ def born_at_once(dumps: Iterable[Dump]) -> list[Dump]:
 def leaking(before: str, drawing: str, counts: Iterable[int], made: Made, **options: object) -> list[Dump]:
     """Dumps of a drawing in which ``%d`` is one of some counts each."""
     return heap_series(*(f"{before}; {drawing % count}" for count in counts), made=made, **options)  # type: ignore[arg-type]
+
+
+def sampled(dumps: Iterable[Dump], one_in: int) -> list[Dump]:
+    """The same dumps as a recording would have them that saw one block of so many."""
+    return [_thinned(dump, one_in) for dump in dumps]
+
+
+def _thinned(dump: Dump, one_in: int) -> Dump:
+    live = dump.allocations
+    kept = (live.address.astype(np.float64) / 16 * _ROOT_OF_2) % 1.0 < 1 / one_in
+    columns = {name: getattr(live, name)[kept] for name in type(live).__dataclass_fields__}
+    columns["weight"] = columns["weight"] * one_in
+    rows = type(live)(**{name: column(values, values.dtype.str[1:]) for name, values in columns.items()})
+    return replace(dump, allocations=rows, meta=replace(dump.meta, interval_bytes=100 * one_in))
 
 
 def _reborn(dump: Dump, *, spread: bool) -> Dump:

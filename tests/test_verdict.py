@@ -116,6 +116,34 @@ def test_findings_are_settled_so_that_each_subject_is_blamed_once_and_the_worst_
     assert settle(found)[3] is explained
 
 
+def test_a_place_is_blamed_once_by_the_rule_that_explains_most_of_it() -> None:
+    growth = finding(Verdict.GROWTH, 900, "f")
+    big = replace(finding(Verdict.LEAK, 500, "f", "LS601"), subject=Subject("references", function="f", type="list"))
+    small = replace(big, growth=Growth(100, 1, (0, 0)), bytes=100)
+
+    assert settle([big, growth]) == (big,)
+    assert settle([small, growth]) == (small, growth)
+
+
+def test_two_types_that_leak_in_one_function_are_two_leaks() -> None:
+    leaks = [
+        replace(finding(Verdict.LEAK, 500, "f"), subject=Subject("references", function="f", type=name))
+        for name in ("list", "dict")
+    ]
+
+    assert len(settle(leaks)) == 2
+
+
+def test_a_doubt_gives_way_to_what_is_sure_about_the_same_place() -> None:
+    doubt = replace(finding(Verdict.UNKNOWN, 5, "f"), subject=Subject("references", function="f", type="list"))
+    sure = finding(Verdict.GROWTH, 900, "f")
+    elsewhere = finding(Verdict.GROWTH, 900, "g")
+
+    assert settle([doubt, sure]) == (sure,)
+    assert settle([sure, doubt]) == (sure,)
+    assert settle([doubt, elsewhere]) == (elsewhere, doubt)
+
+
 def test_sources_and_totals_have_one_entry_per_dump_in_time_order() -> None:
     drawn = series(
         live({"f@app.py:1": (10, 1024)}) + chunks({"f@app.py:1": (2, MIB)}),

@@ -118,9 +118,11 @@ def is_type_object(heap: HeapGraph) -> Column:
     known = heap.types.object[heap.types.object < heap.count]
     found[known] = True
     # Types without instances: whatever is an instance of what type objects are instances of.
-    metatypes = np.zeros(len(heap.types), dtype=bool)
+    types = heap.types
+    metatypes = np.array([types.full_name(row) == "type" for row in range(len(types))], dtype=bool)
     metatypes[heap.type[known]] = True
-    return found | metatypes[heap.type]
+    of_types: Column = found | metatypes[heap.type]
+    return of_types
 
 
 def is_none(heap: HeapGraph) -> Column:

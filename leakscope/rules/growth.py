@@ -14,7 +14,8 @@ Needs
 
 Not when
     The low-water mark is level or its rise slows down: a bounded cache that fills, a warm-up.  Only the teeth are high:
-    a queue, a batch buffer, garbage between two collections.  All that survives is young and the total is level.
+    a queue, a batch buffer, garbage between two collections.  The object graph shows that the collector, which is on,
+    will free most of it.  All that survives is young and the total is level.
     Answered UNKNOWN, with the time it would take, when the run was too short, the samples too thin, the growth began
     only at its end, or the program was idle.
 
@@ -28,36 +29,34 @@ Source
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.series import WIDTH_OF_95
-from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON, blocks_by_thread, freed_by_others
-from leakscope.analysis.sources import module_name, plain_function, relative_path
-from leakscope.model.finding import Evidence, Finding, Growth, Subject, ThreadShares, Verdict
+from leakscope.analysis.sites import NO_PYTHON, freed_by_others
+from leakscope.model.finding import Evidence, Finding, Growth, Verdict
+from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
 from leakscope.units import format_bytes, format_count, format_duration, format_rate
 
 if TYPE_CHECKING:
     from leakscope.analysis.facts import Facts
     from leakscope.analysis.growing import Grown, Judgement
-    from leakscope.model.allocations import Frame
     from leakscope.model.columns import I8, Column
     from leakscope.model.dump import Dump
+    from leakscope.model.finding import ThreadShares
 
 CODE, NAME = "LS501", "growth"
 _MOST_DOUBTS = 2
 _DOUBT_BYTES = 1 << 20
 _DOUBT_SHARE = 0.05
 """Growth that is only suspected must be worth this much to be mentioned."""
-_NAMED_THREADS = 3
 _LINE_SHARE = 0.1
 _WITNESS_SHARE = 0.1
-_MOST_THREAD_TEXT = 40
-_DIGITS = re.compile(r"\d+")
+_GARBAGE_SHARE = 0.5
+"""What a function holds is no growth if a collection, which will come, frees this part of it."""
 _LEFT_SHARE = 0.5
 """What a function held was freed at the end if less than this part of it is left."""
 
@@ -73,7 +72,8 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     worth = max(_DOUBT_BYTES, _DOUBT_SHARE * facts.live_bytes)
     growing = [grown for grown in facts.growth if grown.judgement.growing]
     doubts = [grown for grown in facts.growth if grown.judgement.doubt and grown.judgement.gain_bytes >= worth]
-    return tuple(_Case(facts, grown).finding() for grown in [*growing, *doubts[:_MOST_DOUBTS]])
+    cases = (_Case(facts, grown) for grown in [*growing, *doubts[:_MOST_DOUBTS]])
+    return tuple(case.finding() for case in cases if not case.waits_for_collector())
 
 
 GROWTH = Rule(code=CODE, name=NAME, check=check)
@@ -87,15 +87,10 @@ class _Case:
         held = [facts.by_site.held(site) for site in grown.sites]
         self.bytes, self.blocks = (sum(each) for each in zip(*held, strict=True))
         witness, rows = self._witness()
-        self.live = witness.allocations
-        born = rows[self.live.born_s[rows] >= grown.judgement.trend.start_s]
-        culprits = born if len(born) else rows
-        self.stack = facts.heaviest_stack(self.live, culprits, grown.sites)
-        self.frames = tuple(facts.last.stacks.frames(self.stack))
-        self.place = facts.frame(int(facts.places.place[self.stack]))
-        self.made_in = facts.frame(int(facts.places.made_in[self.stack]))
-        self.native = facts.frame(int(facts.places.native[self.stack]))
-        self.by_thread = blocks_by_thread(self.live, witness.threads, culprits)
+        live = witness.allocations
+        born = rows[live.born_s[rows] >= grown.judgement.trend.start_s]
+        self.made = Made(facts, witness, born if len(born) else rows, grown.sites)
+        self.place = self.made.place
 
     def _witness(self) -> tuple[Dump, I8]:
         """The latest dump that holds a good part of it, and its rows: at the end it may have been freed."""
@@ -106,6 +101,14 @@ class _Case:
             if live.weight[rows].sum() >= _WITNESS_SHARE * self.bytes:
                 return dump, rows
         return self.facts.last, np.empty(0, dtype=np.int64)
+
+    def waits_for_collector(self) -> bool:
+        """Whether a collection would free most of it, and there will be one."""
+        walked = next((each for each in self.facts.walked if each.dump is self.made.dump), None)
+        if walked is None or not walked.garbage.enabled or not len(self.made.rows):
+            return False
+        weight = self.made.dump.allocations.weight[self.made.rows]
+        return float(weight[walked.freed_rows[self.made.rows]].sum()) >= _GARBAGE_SHARE * float(weight.sum())
 
     def finding(self) -> Finding:
         judgement, facts = self.judgement, self.facts
@@ -119,25 +122,17 @@ class _Case:
             confidence=judgement.confidence,
             fingerprint=fingerprint(CODE, identity, facts.roots),
             sentence=self._sentence() if judgement.growing else self._doubt(),
-            subject=self._subject(),
+            subject=self.made.subject("blocks", None),
             bytes=round(self.bytes), count=round(self.blocks),
             growth=Growth(round(judgement.gain_bytes), round(gained), (first, len(facts.dumps) - 1)),
-            stack=self.frames, evidence=tuple(self._evidence()), advice=tuple(self._advice()),
+            stack=self.made.frames, evidence=tuple(self._evidence()), advice=tuple(self._advice()),
             threads=self._threads(),
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------ words
 
     def _name(self) -> str:
-        return (
-            f"`{plain_function(self.place.function)}` in {self._where(self.place)}"
-            if self.place
-            else f"memory {NO_PYTHON}"
-        )
-
-    def _where(self, frame: Frame) -> str:
-        path = relative_path(frame.file, self.facts.roots)
-        return f"{path}:{frame.line}" if frame.line else path
+        return self.made.name if self.place else f"memory {NO_PYTHON}"
 
     def _lines(self) -> str:
         """Other lines of the function that hold a good part of it."""
@@ -150,21 +145,23 @@ class _Case:
         return f" (also line{'s' if len(lines) > 1 else ''} {', '.join(map(str, sorted(lines)))})" if lines else ""
 
     def _made_in(self) -> str:
-        if self.native and self.native != self.place:
-            library = self.native.file.rpartition("/")[2]
-            return f" made in {f'`{self.native.function}` of ' if self.native.function else ''}{library}"
-        if not self.made_in or not self.place or self.made_in.file == self.place.file:
+        native, made_in = self.made.native, self.made.made_in
+        if native and native != self.place:
+            library = native.file.rpartition("/")[2]
+            return f" made in {f'`{native.function}` of ' if native.function else ''}{library}"
+        if not made_in or not self.place or made_in.file == self.place.file:
             return ""
-        return f" made in {self._where(self.made_in)}"
+        return f" made in {self.made.line_of(made_in)}"
 
     def _sentence(self) -> str:
         judgement, trend = self.judgement, self.judgement.trend
         how = {"enlarged": ", enlarged again and again", "backlog": ", filled faster than it is emptied"}
         rate, span = format_rate(judgement.gain_bytes / trend.length_s), format_duration(trend.length_s)
         when = f"until second {trend.end_s:.1f}" if self._taken_down() else f"over the last {span}"
-        parts = [f"{self._size()}{self._made_in()}{how.get(judgement.kind, '')}", f"{rate} {when}", *self._by()]
+        parts = [f"{self._size()}{self._made_in()}{how.get(judgement.kind, '')}", f"{rate} {when}"]
         freed = "; it was freed when the program ended" if self._taken_down() else ""
-        return f"{self._name()}{self._lines()} {'kept' if freed else 'keeps'} growing: {', '.join(parts)}{freed}."
+        told = f"{', '.join(parts)}{self.made.by_whom}{freed}"
+        return f"{self._name()}{self._lines()} {'kept' if freed else 'keeps'} growing: {told}."
 
     def _taken_down(self) -> bool:
         left = sum(float(self.facts.by_site.tally.bytes[site]) for site in self.sites)
@@ -173,19 +170,6 @@ class _Case:
     def _size(self) -> str:
         blocks = round(self.blocks)
         return f"{format_bytes(self.bytes)} in {format_count(blocks)} block{'' if blocks == 1 else 's'}"
-
-    def _by(self) -> list[str]:
-        names = list(self.by_thread)
-        if not names:
-            return []
-        if names == [MAIN_THREAD_NAME]:
-            return ["allocated by the main thread"]
-        named = ", ".join(names)
-        if len(names) > 1 and (len(names) > _NAMED_THREADS or len(named) > _MOST_THREAD_TEXT):
-            alike = len({_DIGITS.sub("", name) for name in names}) == 1
-            most = f" like {names[0]}" if alike else f", most by {names[0]}"
-            return [f"allocated by {format_count(len(names))} threads{most}"]
-        return [f"allocated by thread{'s' if len(names) > 1 else ''} {named}"]
 
     def _doubt(self) -> str:
         judgement = self.judgement
@@ -204,31 +188,13 @@ class _Case:
 
     # ------------------------------------------------------------------------------------------------ data
 
-    def _subject(self) -> Subject:
-        place, native = self.place, self.native
-        return Subject(
-            kind="blocks",
-            module=module_name(place.file, self.facts.roots) if place else None,
-            function=plain_function(place.function) if place else None,
-            file=relative_path(place.file, self.facts.roots) if place else None,
-            line=place.line if place and place.line else None,
-            library=native.file.rpartition("/")[2] if native else None,
-            symbol=(native.function or None) if native else None,
-            thread=next(iter(self.by_thread)) if len(self.by_thread) == 1 else None,
-        )
-
     def _stacks(self) -> Column:
         return np.flatnonzero(np.isin(self.facts.sites.by_stack, self.sites))
 
     def _threads(self) -> ThreadShares | None:
-        if not self.by_thread:
-            return None
         own, others = freed_by_others(self.facts.last.stacks, self._stacks())
         released = {"the allocating thread": round(own), "another thread": round(others)}
-        return ThreadShares(
-            allocated_by={name: round(blocks) for name, blocks in self.by_thread.items()},
-            released_by={who: blocks for who, blocks in released.items() if blocks},
-        )
+        return self.made.shares({who: blocks for who, blocks in released.items() if blocks})
 
     def _evidence(self) -> list[Evidence]:
         return [*self._gain_evidence(self.judgement), *self._against(self.judgement)]
@@ -259,7 +225,7 @@ class _Case:
         return found
 
     def _advice(self) -> list[str]:
-        where = self._where(self.place) if self.place else "there"
+        where = self.made.where if self.place else "there"
         if self.judgement.doubt:
             return [f"let it run for {format_duration(self.judgement.longer_s)} under the same load"]
         if self.judgement.kind == "backlog":

@@ -1,0 +1,138 @@
+"""
+LS601 leak: objects stay alive by references that nobody accounts for.
+
+Says
+    So many objects of a type, made in a line, have references that no object, frame, thread or module holds, and these
+    became more from dump to dump.
+
+Because
+    A reference that is counted but held nowhere is never given back.  It is what native code leaves behind that takes
+    a reference and forgets it; no collection frees such an object, and no Python code can.
+
+Needs
+    Two dumps of one run with the object graph.  Three that rise at an even pace, or births that are spread over the
+    time between two, make it a leak; else it is UNKNOWN.  In a sampled run the line is known for some of the objects.
+
+Not when
+    It did not grow: every program has unexplained references, held by static variables of C code.  The objects were
+    made by imports, which happen once.  They are types or None, whose counters move in every program.  It was gained
+    once, as by a cache of constants.  Threads that were started explain it.  Compiled types that do not tell what they
+    hold grew as fast: then their instances may be the holders.
+
+Example
+    ``fixtures/programs/leak/`` beside its quiet twin.
+
+Source
+    The audit of CPython's own ``sys.gettotalrefcount``, made per object and without a debug build: counters minus
+    what ``tp_traverse``, frames and threads account for.  Clean programs gain 0 to 4 in a hundred iterations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leakscope.analysis.gained import LEAST_GAIN
+from leakscope.model.finding import Evidence, Finding, Growth, Verdict
+from leakscope.rules.made import Made
+from leakscope.rules.rule import Rule
+from leakscope.units import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leakscope.analysis.facts import Facts
+    from leakscope.analysis.gained import GainedReferences
+
+CODE, NAME = "LS601", "leak"
+_PER_THREAD = 4
+"""References that starting a thread leaves in C structures: its function, arguments and state."""
+_LEAST_DOUBT = 20
+_NEW_SHARE = 0.5
+"""Part of the objects that must be new for the finding to speak of objects, not of counters that rise."""
+_MOST_DOUBTS = 2
+NOBODY = "references that nobody accounts for"
+
+
+def check(facts: Facts) -> tuple[Finding, ...]:
+    """
+    A finding for each type and place that keeps gaining unexplained references, and for the first that may.
+
+    Parameters
+    ----------
+    facts : Facts
+    """
+    cases = [case for gained in facts.unaccounted.references if (case := _case(facts, gained)) is not None]
+    sure = [case.finding() for case in cases if case.sure]
+    doubts = [case.finding() for case in cases if not case.sure and case.gained.gained >= _LEAST_DOUBT]
+    return (*sure, *doubts[: 0 if sure else _MOST_DOUBTS])
+
+
+LEAK = Rule(code=CODE, name=NAME, check=check)
+
+
+def _case(facts: Facts, gained: GainedReferences) -> _Case | None:
+    """The case against one group; None if there is an innocent explanation."""
+    by_threads = _PER_THREAD * facts.unaccounted.threads_gained
+    if gained.apart or gained.pace.kind == "uneven" or gained.gained - by_threads < LEAST_GAIN:
+        return None
+    made = Made(facts, facts.unaccounted.walked[-1].dump, gained.rows)
+    if made.by_imports or facts.unaccounted.possible_holders(gained.gained) is not None:
+        return None
+    return _Case(facts, gained, made)
+
+
+class _Case:
+    """One group of objects, and the words for it."""
+
+    def __init__(self, facts: Facts, gained: GainedReferences, made: Made) -> None:
+        self.facts, self.gained, self.made = facts, gained, made
+        self.walked = facts.unaccounted.walked
+        self.count = len(gained.objects)
+        self.new = gained.new_objects >= _NEW_SHARE * self.count
+        self.sure = gained.pace.kind == "even"
+
+    def finding(self) -> Finding:
+        gained, made = self.gained, self.made
+        bytes_ = int(self.walked[-1].heap.total_size[gained.objects].sum())
+        between = (self.facts.dumps.index(self.walked[0].dump), self.facts.dumps.index(self.walked[-1].dump))
+        return Finding(
+            code=CODE, rule=NAME,
+            verdict=Verdict.LEAK if self.sure else Verdict.UNKNOWN,
+            confidence=gained.pace.confidence,
+            fingerprint=made.fingerprint(CODE, gained.type),
+            sentence=self._sentence(),
+            subject=made.subject("references", gained.type),
+            bytes=bytes_, count=self.count,
+            growth=Growth(bytes_ if self.new else 0, gained.gained, between),
+            stack=made.frames, evidence=tuple(self._evidence()), advice=(self._advice(),),
+            holders=((NOBODY, gained.type),), threads=made.shares(),
+        )  # fmt: skip
+
+    def _sentence(self) -> str:
+        gained, made = self.gained, self.made
+        count, more = format_count(self.count), format_count(gained.gained)
+        what = f"{count} {gained.type} object{'' if self.count == 1 else 's'} made by {made.name}"
+        if self.new:
+            each = "each has one reference" if gained.gained == self.count else f"they have {more} references"
+            how = f"{each} too many, which nothing in the program holds"
+            text = f"{what} {'leak' if self.sure else 'may leak'}: {how}{made.by_whom}"
+        else:
+            verb = ("gains" if self.count == 1 else "gain") if self.sure else "may be gaining"
+            text = f"{what} {verb} references that nothing in the program holds: +{more} between the dumps"
+        return f"{text}." if self.sure else f"{text}; a third dump after as much work would tell."
+
+    def _evidence(self) -> Iterator[Evidence]:
+        gained = self.gained
+        yield Evidence("for", "unexplained references gained", float(gained.gained), "references")
+        yield Evidence("for", "objects that have more of them", float(self.count), "objects")
+        if gained.pace.witness == "dumps":
+            yield Evidence("for", "dumps that rise at an even pace", float(len(gained.values)), "dumps")
+        elif self.sure:
+            yield Evidence("for", "made all the time between the dumps, objects", float(gained.new_objects), "objects")
+        if gained.values[0]:
+            yield Evidence("against", "unexplained in the first dump already", float(gained.values[0]), "references")
+
+    def _advice(self) -> str:
+        last, example = self.walked[-1], int(self.gained.objects[0])
+        address = f"0x{int(last.heap.address[example]):x}"
+        return f"see which native code {self.made.where} calls; leakscope path {last.dump.source} {address}"
