@@ -16,7 +16,7 @@ optional and said once, where the node is first named:
 
 Arrows: ``a -> b`` is an item of a list, a value of a dict with a key of its own, else a reference without name;
 ``a .entries -> b`` an attribute; ``d [name] -> b`` a value under the key ``"name"``; ``d key -> b`` as a key;
-``a .x -> 0`` an empty place.
+``a .x -> 0`` an empty place; ``'name'`` is the str that is the key ``name`` of a namespace drawn before.
 
 Roots: ``*a``, or in words: ``<module app.cache> m=module``, ``<local jobs serve@app.py:12 worker-1> j``,
 ``<interpreter builtins> b``, ``<static type> t``, ``<thread worker-1> t``, ``<frame code serve@app.py:12 worker-1> c``.
@@ -43,7 +43,7 @@ from leakscope.model.dump import Dump
 from leakscope.model.heap import NONE, HeapGraph
 
 _NODE = re.compile(
-    r"(?P<star>\*)?(?:<(?P<root>[^>]+)>\s*)?(?P<name>[\w.]+)(?:#(?P<count>\d+))?(?:=(?P<type>[\w.]+))?(?::(?P<size>\d+))?"
+    r"(?P<star>\*)?(?:<(?P<root>[^>]+)>\s*)?(?P<name>'\w+'|[\w.]+)(?:#(?P<count>\d+))?(?:=(?P<type>[\w.]+))?(?::(?P<size>\d+))?"
     r"(?P<bodies>(?:\+\d+)*)(?:!(?P<extra>\d+))?(?:\((?P<options>[^)]*)\))?(?:\s+(?P<label>\.\w+|\[[^\]]*\]|key))?"
 )
 Made = Mapping[str, str | tuple[str, str]]

@@ -97,9 +97,15 @@ def labels_of_ways(heap: HeapGraph, objects: Column, parent: Column) -> I8:
     return found
 
 
+def names_of_shapes(heap: HeapGraph) -> I8:
+    """How many names each shape has."""
+    begins: I8 = heap.shapes.name_offset.astype(np.int64)
+    return begins[1:] - begins[:-1]
+
+
 def _without_gaps(heap: HeapGraph, shape: Column, stored: Column) -> Column:
     """Whether the edges of each holder are where counting them puts them, or where they are makes no difference."""
-    named = np.diff(heap.shapes.name_offset.astype(np.int64))[shape]
+    named = names_of_shapes(heap)[shape]
     kind = heap.shapes.kind[shape]
     most = np.zeros(len(heap.shapes), dtype=np.int64)
     np.maximum.at(most, shape, stored)
@@ -112,7 +118,7 @@ def _without_gaps(heap: HeapGraph, shape: Column, stored: Column) -> Column:
 
 def _labels(heap: HeapGraph, holder: Column, target: Column, position: I8) -> I8:
     shape, shapes = heap.shape[holder], heap.shapes
-    beyond: I8 = position - np.diff(shapes.name_offset.astype(np.int64))[shape]
+    beyond: I8 = position - names_of_shapes(heap)[shape]
     kind = shapes.kind[shape]
     label = np.array([_BY_KIND[number] for number in range(len(_BY_KIND))])[kind]
     pairs = (kind == PAIRS) | (kind == NAMESPACE)

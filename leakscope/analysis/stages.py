@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 GLOBAL, THREADS, UNACCOUNTED, CYCLES = range(4)
 """Stages: modules, types and the interpreter; frames and threads; references that nobody accounts for; cycles."""
-_OF_THREADS = (LOCAL, FRAME, THREAD)
+OF_THREADS = (LOCAL, FRAME, THREAD)
+"""Kinds of roots that belong to a thread."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ def find_distances(heap: HeapGraph, unexplained: I8) -> Distances:
     -----
     Linear; twice if there is anything that only cycles hold.
     """
-    recorded, of_threads = heap.roots.object, np.isin(heap.roots.kind, _OF_THREADS)
+    recorded, of_threads = heap.roots.object, np.isin(heap.roots.kind, OF_THREADS)
     stages: list[U4] = [
         recorded[~of_threads], recorded[of_threads], np.flatnonzero(unexplained > 0).astype(np.uint32),
     ]  # fmt: skip
