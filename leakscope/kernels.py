@@ -194,7 +194,7 @@ def dominators(offsets: U8, targets: U4, roots: U4) -> DominatorTree:
     """
     Immediate dominators as seen from all roots together.
 
-    At its peak it needs, besides the graph, 32 bytes per object or 24 and 8 per reference that leads back or across.
+    At its peak it needs, besides the graph, 32 bytes per object, or 20 and 4 per reference that leads back or across.
     """
     n = max(len(offsets) - 1, 0)
     idom, order = np.empty(n, np.uint32), np.empty(n, np.uint32)

@@ -1,6 +1,7 @@
 #include "dominators.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "preorder.h"
 #include "scratch.h"
@@ -11,18 +12,11 @@
 namespace leakscope {
 namespace {
 
-// A reference to an object from one with a higher number (back or across), in a list per object. References from
-// lower numbers need not be kept: all that counts of them is the lowest.
-struct Entry {
-  std::uint32_t source;
-  std::uint32_t next;  // 1-based; 0 ends the list
-};
-
 // Two numbers per object whose meaning changes with the progress, so that one piece of memory serves three passes.
 union Link {
   struct {
-    std::uint32_t first;  // its list of entries
-    std::uint32_t low;    // lowest number that refers to it
+    std::uint32_t end;  // of its part of the sources; it begins where that of the number below ends
+    std::uint32_t low;  // lowest number that refers to it
   } waiting;
   struct {
     std::uint32_t ancestor;  // in the forest of what is done, paths compressed
@@ -38,10 +32,10 @@ constexpr std::uint32_t plain(std::uint32_t number) noexcept {
   return number & ~root_bit;
 }
 
-// Notes every reference at its target. Walks the columns as they lie, not in search order: then only what is written
-// is scattered, and can be asked for ahead.
-void note_references(const Graph& graph, const std::uint32_t* number, Link* links, Entry* entries) noexcept {
-  std::uint32_t used = 0;
+// Calls `use(source, link of the target, target)` for the references that matter, all but those to roots. Walks the
+// columns as they lie, not in search order: then only what is written is scattered, and can be asked for ahead.
+template <class Use>
+void each_reference(const Graph& graph, const std::uint32_t* number, Link* links, Use use) noexcept {
   const std::size_t last = graph.targets.size();
   for (std::uint32_t object = 0; object < graph.count(); ++object) {
     const std::uint32_t source = plain(number[object]);
@@ -50,16 +44,32 @@ void note_references(const Graph& graph, const std::uint32_t* number, Link* link
       if (at + 2 * ahead < last) __builtin_prefetch(&number[graph.targets[at + 2 * ahead]]);
       if (at + ahead < last) __builtin_prefetch(&links[plain(number[graph.targets[at + ahead]])], 1);
       const std::uint32_t target = number[graph.targets[at]];
-      if ((target & root_bit) != 0) continue;
-      Link& link = links[target];
-      if (source > target) {
-        entries[used] = {source, link.waiting.first};
-        link.waiting.first = ++used;
-      } else {
-        link.waiting.low = std::min(link.waiting.low, source);
-      }
+      if ((target & root_bit) == 0) use(source, links[target], target);
     }
   }
+}
+
+// Of references from lower numbers only the lowest counts, and need not be kept. Those from higher ones, back and
+// across, are counted; returns how many there are, with each target's part laid out.
+std::uint32_t lay_out(const Graph& graph, const std::uint32_t* number, Link* links,
+                      std::uint32_t reached) noexcept {
+  each_reference(graph, number, links, [](std::uint32_t source, Link& link, std::uint32_t target) {
+    if (source > target) {
+      ++link.waiting.end;
+    } else {
+      link.waiting.low = std::min(link.waiting.low, source);
+    }
+  });
+  std::uint32_t used = 0;
+  for (std::uint32_t node = 0; node <= reached; ++node)
+    used += std::exchange(links[node].waiting.end, used);  // filling moves it on to the end
+  return used;
+}
+
+void fill(const Graph& graph, const std::uint32_t* number, Link* links, std::uint32_t* sources) noexcept {
+  each_reference(graph, number, links, [sources](std::uint32_t source, Link& link, std::uint32_t target) {
+    if (source > target) sources[link.waiting.end++] = source;
+  });
 }
 
 // The lowest semidominator from `node` up to the highest ancestor that is done, i.e. above `now`. Compresses the path
@@ -85,20 +95,15 @@ std::uint32_t lowest(Link* links, std::uint32_t node, std::uint32_t now) noexcep
 }
 
 // `semi` is per number - 1.
-void semidominators(const std::uint32_t* parent, std::uint32_t reached, const Entry* entries, Link* links,
-                    std::uint32_t* semi) noexcept {
+void semidominators(const std::uint32_t* parent, std::uint32_t reached, const std::uint32_t* sources,
+                    Link* links, std::uint32_t* semi) noexcept {
+  std::uint32_t at = links[reached].waiting.end;
   for (std::uint32_t now = reached; now > 0; --now) {
-    if (now > ahead) {
-      const std::uint32_t next = links[now - ahead].waiting.first;
-      if (next != 0) __builtin_prefetch(&entries[next - 1]);
-    }
-    if (now > ahead / 2) {
-      const std::uint32_t next = links[now - ahead / 2].waiting.first;
-      if (next != 0) __builtin_prefetch(&links[entries[next - 1].source]);
-    }
     std::uint32_t low = links[now].waiting.low;
-    for (std::uint32_t entry = links[now].waiting.first; entry != 0; entry = entries[entry - 1].next)
-      low = std::min(low, lowest(links, entries[entry - 1].source, now));
+    for (const std::uint32_t begin = links[now - 1].waiting.end; at > begin; --at) {
+      if (at > ahead) __builtin_prefetch(&links[sources[at - 1 - ahead]], 1);
+      low = std::min(low, lowest(links, sources[at - 1], now));
+    }
     semi[now - 1] = low;
     links[now].done = {parent[now], low};
   }
@@ -131,20 +136,22 @@ ReadError immediate(const Graph& graph, std::span<const std::uint32_t> roots, st
   const std::size_t count = graph.count();
   const Scratch<std::uint32_t> chain(count + 1);
   if (!chain) return no_memory();
+  chain[0] = 0;
   // The output is also where the numbers are while they are needed, then the semidominators.
   if (ReadError error = depth_first(graph, roots, idom, order, chain.get(), reached);
       error.status != ReadStatus::ok)
     return error;
   const Scratch<Link> links(std::size_t{reached} + 1);
-  // Room for all that may lead back; what is not used is never touched, and costs nothing.
-  Scratch<Entry> entries(graph.targets.size());
-  if (!links || !entries) return no_memory();
-  for (std::uint32_t node = 0; node <= reached; ++node)
-    links[node].waiting = {0, node == 0 ? 0 : chain[node]};
-  note_references(graph, idom.data(), links.get(), entries.get());
-  std::uint32_t* const semi = idom.data();
-  semidominators(chain.get(), reached, entries.get(), links.get(), semi);
-  entries.release();
+  if (!links) return no_memory();
+  for (std::uint32_t node = 0; node <= reached; ++node) links[node].waiting = {0, chain[node]};
+  {
+    const std::uint32_t used = lay_out(graph, idom.data(), links.get(), reached);
+    const Scratch<std::uint32_t> sources(used);
+    if (!sources) return no_memory();
+    fill(graph, idom.data(), links.get(), sources.get());
+    semidominators(chain.get(), reached, sources.get(), links.get(), idom.data());
+  }
+  const std::uint32_t* const semi = idom.data();
   nearest_common(chain.get(), reached, semi, links.get());
   std::fill(idom.begin(), idom.end(), no_object);
   for (std::uint32_t node = 1; node <= reached; ++node)

@@ -1,6 +1,7 @@
 // Who alone keeps an object alive, and how much each object keeps alive: immediate dominators by Semi-NCA, with
 // skew-binary jump pointers for the walk that is quadratic without them on deep heaps. O(m log n) on any graph,
-// no recursion. Peak memory besides the columns: 24 bytes an object, and 8 for each reference that leads back or across.
+// no recursion. Peak memory besides the columns: 24 bytes an object, or 12 and 4 for each reference that leads back or
+// across, if that is more.
 #pragma once
 
 #include <cstdint>
