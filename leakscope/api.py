@@ -87,7 +87,7 @@ def run(
     )
 
 
-def dump(timeout_s: float = 60.0) -> str:
+def dump(timeout_s: float = 60.0, heap: bool = True) -> str:
     """
     The path of a dump of this very process, which runs under ``leakscope run``.
 
@@ -95,6 +95,8 @@ def dump(timeout_s: float = 60.0) -> str:
     ----------
     timeout_s : float
         Seconds to wait for the parent that writes it.
+    heap : bool
+        With the object graph, unless the run was started with ``--no-heap``.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def dump(timeout_s: float = 60.0) -> str:
     """
     from leakscope.capture import session
 
-    return session.dump(timeout_s)
+    return session.dump(timeout_s, heap)
 
 
 def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[Dump]:

@@ -90,14 +90,21 @@ def recorder_path() -> Path | None:
 
 
 def create_ledger(
-    *, interval_bytes: int, exact_bytes: int, max_frames: int, max_stacks: int, follow: bool = False
+    *,
+    interval_bytes: int,
+    exact_bytes: int,
+    max_frames: int,
+    max_stacks: int,
+    follow: bool = False,
+    heap: bool = True,
+    values: bool = False,
 ) -> Ledger:
     """
     A fresh ledger in shared memory, for one program to be recorded.
 
     Parameters
     ----------
-    interval_bytes, exact_bytes, max_frames, max_stacks, follow
+    interval_bytes, exact_bytes, max_frames, max_stacks, follow, heap, values
         As in ``CaptureConfig``.
 
     Returns
@@ -112,7 +119,7 @@ def create_ledger(
     """
     module = core()
     try:
-        ledger: Ledger = module.Ledger.create(interval_bytes, exact_bytes, max_frames, max_stacks, follow)
+        ledger: Ledger = module.Ledger.create(interval_bytes, exact_bytes, max_frames, max_stacks, follow, heap, values)
     except module.CoreError as error:
         raise _capture_error(error) from error
     return ledger
@@ -140,9 +147,9 @@ def adopt_ledger(fd: int) -> Ledger:
     return ledger
 
 
-def write_dump(ledger: Ledger, path: str, meta: str, columns: Columns) -> int:
+def write_dump(ledger: Ledger, path: str, meta: str, columns: Columns, parts: Sequence[object]) -> int:
     """
-    Bytes written: a complete dump of what the ledger holds now, and the given columns.
+    Bytes written: a complete dump of what was taken out of the ledger, and the given columns.
 
     Parameters
     ----------
@@ -153,6 +160,8 @@ def write_dump(ledger: Ledger, path: str, meta: str, columns: Columns) -> int:
         JSON text.
     columns : mapping of str to (dtype, buffer)
         What the ledger does not know: the series and the sites.
+    parts : sequence of object
+        From ``ledger.freeze()``, and perhaps from ``ledger.heap_columns()``.
 
     Raises
     ------
@@ -161,7 +170,7 @@ def write_dump(ledger: Ledger, path: str, meta: str, columns: Columns) -> int:
     """
     module = core()
     try:
-        return int(ledger.write_dump(path, meta, columns))
+        return int(ledger.write_dump(path, meta, columns, parts))
     except module.CoreError as error:
         raise _write_error(path, error) from error
 
@@ -245,7 +254,7 @@ def recording() -> bool:
     return bool(core().recording())
 
 
-def request_dump(timeout_s: float) -> str:
+def request_dump(timeout_s: float, heap: bool) -> str:
     """
     The path of a dump of this process, taken by the parent that records it.
 
@@ -253,6 +262,8 @@ def request_dump(timeout_s: float) -> str:
     ----------
     timeout_s : float
         Seconds to wait for it.
+    heap : bool
+        With the object graph.
 
     Raises
     ------
@@ -261,7 +272,7 @@ def request_dump(timeout_s: float) -> str:
     """
     module = core()
     try:
-        return str(module.request_dump(timeout_s))
+        return str(module.request_dump(timeout_s, heap))
     except module.CoreError as error:
         raise _capture_error(error) from error
 

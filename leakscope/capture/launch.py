@@ -104,6 +104,8 @@ def record(
         max_frames=config.max_frames,
         max_stacks=config.max_stacks,
         follow=config.follow,
+        heap=config.heap,
+        values=config.values,
     )
     facts = RunFacts(program.argv, os.getcwd())
     budget = Budget()
@@ -209,7 +211,7 @@ def _see_through(pid: int, dump_signal: int | None, watch: Watch) -> End:
                     asked_to_stop = False
                     stop_too()
         elif number == dump_signal:
-            watch.dump("signal")
+            watch.want("signal")
         else:
             asked_to_stop = asked_to_stop or number == signal.SIGTSTP
             stopped = number == signal.SIGCONT and is_stopped(pid)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from leakscope import native
 from leakscope.capture.process import Resident
 from leakscope.model.dump import DumpMeta, Health, LedgerTotals, ProcessMemory
-from leakscope.model.meta_text import write_meta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,35 +42,25 @@ class RunFacts:
     cwd: str
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+def facts_now(
+    facts: RunFacts,
+    config: CaptureConfig,
+    pid: int,
+    reason: str,
+    death: Death | None,
+    state: Mapping[str, Any],
+    sampler: Sampler,
+) -> tuple[DumpMeta, Health]:
     """
-    What makes a dump this one.
-
-    Attributes
-    ----------
-    pid, number : int
-    reason : str
-    death : Death or None
-    """
-
-    pid: int
-    number: int
-    reason: str
-    death: Death | None
-
-
-def meta_text(
-    facts: RunFacts, config: CaptureConfig, occasion: Occasion, state: Mapping[str, Any], sampler: Sampler
-) -> str:
-    """
-    The meta column of a dump.
+    What the meta column of a dump tells of this moment; its number and the object graph are still to come.
 
     Parameters
     ----------
     facts : RunFacts
     config : CaptureConfig
-    occasion : Occasion
+    pid : int
+    reason : str
+    death : Death or None
     state : mapping
         The ledger's state.
     sampler : Sampler
@@ -83,9 +72,9 @@ def meta_text(
         runtime_version=str(state["python"]),
         argv=facts.argv,
         cwd=facts.cwd,
-        pid=occasion.pid,
-        number=occasion.number,
-        reason=occasion.reason,
+        pid=pid,
+        number=0,
+        reason=reason,
         taken_unix_s=time.time(),
         elapsed_s=float(state["elapsed_s"]),
         interval_bytes=config.interval_bytes,
@@ -94,11 +83,11 @@ def meta_text(
         platform=f"{sys.platform}-{os.uname().machine}",
         domains=native.domains(),
         chunk_kinds=native.chunk_kinds(),
-        death=occasion.death,
+        death=death,
         process=_process_memory(state, sampler),
         totals=_ledger_totals(sampler.totals),
     )
-    return write_meta(meta, Health(**{field.name: int(state[field.name]) for field in fields(Health)}))
+    return meta, Health(**{field.name: int(state[field.name]) for field in fields(Health)})
 
 
 def _process_memory(state: Mapping[str, Any], sampler: Sampler) -> ProcessMemory:

@@ -12,16 +12,18 @@ from leakscope import native
 DEFAULT_TIMEOUT_S = 60.0
 
 
-def dump(timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
+def dump(timeout_s: float = DEFAULT_TIMEOUT_S, heap: bool = True) -> str:
     """
     The path of a dump of this process, complete when this returns.
 
-    The calling thread waits; other threads go on.
+    The calling thread waits; other threads go on, once the heap is frozen for the walk over the objects.
 
     Parameters
     ----------
     timeout_s : float
         Seconds to wait for the parent.
+    heap : bool
+        With the object graph, unless the run was started with ``--no-heap``.
 
     Returns
     -------
@@ -35,4 +37,4 @@ def dump(timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
     """
     if not timeout_s > 0:
         raise ValueError("timeout_s must be above zero")
-    return native.request_dump(timeout_s)
+    return native.request_dump(timeout_s, heap)

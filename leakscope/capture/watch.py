@@ -12,15 +12,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from leakscope import native
 from leakscope.capture.dumps import BASELINE_KEPT_FROM_S, DumpFolder, Schedule
-from leakscope.capture.meta import Occasion, meta_text
 from leakscope.capture.sampler import Sampler
+from leakscope.capture.taking import Taking
 from leakscope.model.recording import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from leakscope._core import Ledger
     from leakscope.capture.budget import Budget
@@ -76,13 +74,13 @@ class Watch:
         self.folder = folder
         self.problems: list[Exception] = []
         self._ledger = ledger
-        self._facts = facts
-        self._config = config
         self._budget = budget
         self._progress = progress
         self._next_progress_s = 0.0
         self._sampler = Sampler(ledger, pid, config, budget)
         self._schedule = Schedule(config)
+        self._taking = Taking(ledger, pid, folder, facts, config, self._sampler, self._note)
+        self._ticket = ledger.answered()
         self._lock = threading.Lock()
         self._over = False
         self._torn_down = False
@@ -100,10 +98,11 @@ class Watch:
         """Whether the interpreter came to its own end; without that a program left in another way."""
         return self._torn_down or self.state()["phase"] == FINISHED
 
-    def dump(self, reason: str) -> Path | None:
-        """Take a dump now; None if nothing is recorded (yet) or it failed."""
+    def want(self, reason: str) -> None:
+        """Take a dump soon; none if nothing is recorded (yet)."""
         with self._lock:
-            return None if self._over or self._torn_down else self._dump(reason)
+            if not self._over and not self._torn_down and self._records(self.state()):
+                self._taking.want(reason)
 
     def finish(self, death: Death | None) -> Mapping[str, Any]:
         """
@@ -122,9 +121,10 @@ class Watch:
         with self._lock:
             self._over = True
             state = self.state()
-            if not self._torn_down:
+            if self._records(state) and (not self._torn_down or self._taking.answering):
                 violent = death is not None and death.kind != "exit"
-                self._last_dump(state, "death" if violent else "exit", death)
+                self._drop_baseline(state)
+                self._taking.take_last("death" if violent else "exit", death, time.monotonic())
             self._ledger.answer_request(ALL_REQUESTS, "")
         return state
 
@@ -144,10 +144,10 @@ class Watch:
 
     def _turn(self) -> None:
         try:
-            ticket = self._ledger.wait_request(self._pause_s())
+            self._ticket = self._ledger.wait_request(self._ticket, self._pause_s())
             with self._lock:
                 if not self._over:
-                    self._tick(ticket)
+                    self._tick()
         except Exception as error:  # noqa: BLE001 - told at the end; the program and the last dump go on
             self._note(error)
             time.sleep(TICK_S)
@@ -165,39 +165,47 @@ class Watch:
         wanted_s = sample_s if dump_s is None else min(sample_s, dump_s)
         return min(max(wanted_s - elapsed_s, SHORTEST_TICK_S), tick_s)
 
-    def _tick(self, ticket: int) -> None:
+    def _tick(self) -> None:
         state = self._ledger.state()
-        if ticket:
-            self._answer(ticket, state)
+        if self._ticket != self._ledger.answered() and not self._taking.answering:
+            self._answer(state)
         if state["phase"] == WAITING:
             self._sampler.peek()
+        if not self._records(state):
+            return
         # What is left after the dump before tear-down tells of the interpreter taking itself apart, not of the program.
-        if state["phase"] in {RECORDING, FINISHED} and not self._torn_down:
+        if not self._torn_down:
             elapsed_s = float(state["elapsed_s"])
             rss = self._measure(elapsed_s, int(state["ledger_bytes"]))
             reason = self._schedule.due(elapsed_s, rss)
             if reason is not None:
-                self._dump(reason)
+                self._taking.want(reason)
             self._tell(elapsed_s, rss)
+        self._taking.step(time.monotonic())
+
+    @staticmethod
+    def _records(state: Mapping[str, Any]) -> bool:
+        return state["phase"] in {RECORDING, FINISHED}
 
     def _note(self, problem: Exception) -> None:
         """Keep what went wrong for the end, but not a thousand times."""
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
 
-    def _answer(self, ticket: int, state: Mapping[str, Any]) -> None:
+    def _answer(self, state: Mapping[str, Any]) -> None:
         """Take the dump that the program waits for; an empty answer says that there is none."""
-        if state["request_reason"] == BEFORE_TEAR_DOWN:
-            path = self._last_dump(state, "exit", None)
+        if not self._records(state):
+            self._ledger.answer_request(self._ticket, "")
+            return
+        at_exit = state["request_reason"] == BEFORE_TEAR_DOWN
+        if at_exit:
+            self._drop_baseline(state)
             self._torn_down = True
-        else:
-            path = self._dump("request")
-        self._ledger.answer_request(ticket, "" if path is None else str(path.absolute()))
+        self._taking.answer(self._ticket, "exit" if at_exit else "request", time.monotonic())
 
-    def _last_dump(self, state: Mapping[str, Any], reason: str, death: Death | None) -> Path | None:
+    def _drop_baseline(self, state: Mapping[str, Any]) -> None:
         if float(state["elapsed_s"]) < BASELINE_KEPT_FROM_S:
             self.folder.drop_baseline()
-        return self._dump(reason, death)
 
     def _measure(self, elapsed_s: float, ledger_bytes: int) -> int | None:
         began = time.thread_time()
@@ -214,20 +222,3 @@ class Watch:
         self._next_progress_s = elapsed_s + PROGRESS_EVERY_S
         dump = self.folder.dumps[-1] if self.folder.dumps else None
         self._progress(Progress(elapsed_s, rss, int(latest.values["live_bytes"]), latest.sites.biggest, dump))
-
-    def _dump(self, reason: str, death: Death | None = None) -> Path | None:
-        state = self._ledger.state()
-        if state["phase"] not in {RECORDING, FINISHED}:
-            return None
-        try:
-            self._sampler.refresh()
-            sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]), whole=True)
-            number, path = self.folder.next_dump()
-            occasion = Occasion(self.pid, number, reason, death)
-            meta = meta_text(self._facts, self._config, occasion, state, self._sampler)
-            native.write_dump(self._ledger, str(path), meta, self._sampler.series.columns(sample))
-            self.folder.took(path, reason)
-        except Exception as error:  # noqa: BLE001 - told at the end; the program and its exit code come first
-            self._note(error)
-            return None
-        return path

@@ -66,6 +66,8 @@ def _takes_value(parameter: click.Parameter) -> bool:
               "(default: SIGUSR2).")  # fmt: skip
 @click.option("--keep", type=click.IntRange(2), metavar="N", help="Dumps kept of those by --every and --at-rss: the "
               "first and the latest (default: 20).")  # fmt: skip
+@click.option("--no-heap", is_flag=True, help="Leave the object graph out of the dumps: no walk, no pause.")
+@click.option("--values", is_flag=True, help="Keep the texts of keys and small values in the dumps.")
 @click.option("--follow", is_flag=True, help="Record child processes that run Python, too.")
 @click.option("--python", metavar="PATH", help="Run the program with another interpreter.")
 @click.option("--python-args", multiple=True, metavar="ARGS", help="Options of the interpreter, as '-X dev -W error'; "
@@ -131,8 +133,10 @@ def _let_python_complain(
 
 
 def _config(options: dict[str, Any]) -> CaptureConfig:
-    if options["exact"] and options["interval"] is not None:
-        raise UsageError("--exact and --interval contradict each other", "leave one of them out")
+    for one, other in (("exact", "interval"), ("no_heap", "values")):
+        if options[one] and options[other]:
+            names = f"--{one.replace('_', '-')} and --{other}"
+            raise UsageError(f"{names} contradict each other", "leave one of them out")
     chosen = {
         "interval_bytes": EXACT_INTERVAL if options["exact"] else options["interval"],
         "max_frames": options["frames"],
@@ -142,6 +146,8 @@ def _config(options: dict[str, Any]) -> CaptureConfig:
     }
     return CaptureConfig(
         follow=options["follow"],
+        heap=not options["no_heap"],
+        values=options["values"],
         dump_on_signal=options["dump_signal"],
         **{name: value for name, value in chosen.items() if value is not None},
     )

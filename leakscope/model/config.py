@@ -45,6 +45,10 @@ class CaptureConfig:
         Number of a signal to the parent that takes a dump.
     baseline_after_s : float or None
         Seconds after which the first dump, the baseline, is taken; None for none.
+    heap : bool
+        Dumps have the object graph: who holds what.
+    values : bool
+        The graph has the texts of keys and small values.
     keep_dumps : int
         Most dumps kept of those taken by time or resident memory: the first, and the latest.
     """
@@ -61,6 +65,8 @@ class CaptureConfig:
     dump_on_signal: int | None = None
     baseline_after_s: float | None = 1.0
     keep_dumps: int = 20
+    heap: bool = True
+    values: bool = False
 
     def __post_init__(self) -> None:
         self._require(self.interval_bytes >= 1, "the sampling interval must be at least 1 byte (1 records every block)")
@@ -77,6 +83,7 @@ class CaptureConfig:
             "the resident memory that triggers a dump must be above zero",
         )
         self._require(self.keep_dumps >= 2, "at least 2 dumps must be kept: the first and the last")
+        self._require(self.heap or not self.values, "without the object graph there are no values to keep")
         self._require(
             self.baseline_after_s is None or self.baseline_after_s >= 0, "the time of the baseline must not be negative"
         )

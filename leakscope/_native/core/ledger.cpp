@@ -25,6 +25,12 @@ std::uint64_t shadow_regions() {
   return std::clamp<std::uint64_t>(2 * megabytes, 1u << 13, 1u << 20);
 }
 
+// A graph takes some 20 bytes for an object, and hardly any object is below 64.
+std::uint64_t heap_bytes() {
+  constexpr std::uint64_t gigabyte = 1u << 30;
+  return std::clamp<std::uint64_t>(prim::physical_bytes() / 64 * 32, gigabyte, 64 * gigabyte);
+}
+
 }  // namespace
 
 void SpinLock::relax(int spins) noexcept {
@@ -55,6 +61,7 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   for (Section& section : header.counters) place(section, sizeof(Counters) * nodes);
   place(header.block_rows, sizeof(BlockRow) << 24);
   place(header.chunk_rows, sizeof(ChunkRow) << 17);
+  place(header.heap, heap_bytes());
   place(header.shadow_directory, exact ? shadow_directory_bytes : 0);
   place(header.shadow_bases, exact ? sizeof(std::uint64_t) * shadow_regions() : 0);
   place(header.shadow_regions, exact ? shadow_region_bytes * shadow_regions() : 0);
@@ -72,7 +79,7 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
     return false;
   for (const Section* section :
        {&header.threads, &header.string_index, &header.string_bytes, &header.frames, &header.nodes,
-        &header.counters[0], &header.counters[1], &header.block_rows, &header.chunk_rows,
+        &header.counters[0], &header.counters[1], &header.block_rows, &header.chunk_rows, &header.heap,
         &header.shadow_directory, &header.shadow_bases, &header.shadow_regions}) {
     if (section->offset % page != 0 || section->offset > header.file_bytes ||
         section->bytes > header.file_bytes - section->offset)
@@ -84,7 +91,7 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
     if (counters.bytes / sizeof(Counters) < nodes) return false;
   if (nodes == 0 || header.frames.bytes < sizeof(Frame) ||
       header.string_index.bytes < sizeof(std::uint64_t) ||
-      header.threads.bytes < sizeof(ThreadRow) * thread_limit)
+      header.threads.bytes < sizeof(ThreadRow) * thread_limit || header.heap.bytes < sizeof(HeapArea))
     return false;
   return header.shadow_regions.bytes == 0 || (header.shadow_directory.bytes >= shadow_directory_bytes &&
                                               header.shadow_regions.bytes / shadow_region_bytes >=

@@ -9,6 +9,7 @@
 //           Counters[2][]     per node: [0] updated under the interpreter's lock, [1] atomically
 //           BlockRow[]        live blocks, dense, in no order
 //           ChunkRow[]        arenas and mappings
+//           HeapArea          the object graph on its way out of the program, see heap_area.h
 //           shadow            exact recording only: 8 bytes per 16 bytes of heap, see shadow_table.h
 //
 // The file is sparse: sections have room for far more than is ever used, and cost what was touched; that is why hash
@@ -21,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "heap_area.h"
 #include "types.h"
 
 namespace leakscope {
@@ -36,7 +38,17 @@ struct LedgerConfig {
   std::uint32_t max_frames = 64;      // verified and shown; deeper frames are trusted to be unchanged
   std::uint32_t max_stacks = 1u << 22;
   std::uint32_t follow = 0;
+  std::uint32_t heap = 1;         // dumps have the object graph
+  std::uint32_t heap_values = 0;  // with the texts of keys and small values
 };
+
+enum class HeapWish : std::uint32_t {
+  none = 0,
+  wanted = 1,     // by the parent
+  claimed = 2,    // by the program: a thread of ours is on its way to the interpreter's lock
+  withdrawn = 3,  // by the parent: that took too long
+};
+enum class HeapOwner : std::uint32_t { nobody = 0, wish = 1, request = 2 };
 
 struct DomainTotals {
   std::uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
@@ -45,7 +57,7 @@ struct DomainTotals {
 // Where everything lies. Fixed when a ledger is laid out: a reader takes a copy once is_sound() has checked it.
 struct Sections {
   Section threads, string_index, string_bytes, frames, nodes, counters[2];
-  Section block_rows, chunk_rows, shadow_directory, shadow_bases, shadow_regions;
+  Section block_rows, chunk_rows, heap, shadow_directory, shadow_bases, shadow_regions;
 };
 
 struct Header : Sections {
@@ -80,6 +92,15 @@ struct Header : Sections {
   std::atomic<std::uint32_t> request;
   std::atomic<std::uint32_t> answer;
   char answer_path[1024];
+
+  // The object graph: the parent may wish for one, and a request may come with one. Whoever finds the area empty and
+  // takes it is its owner until the parent has emptied it again.
+  std::atomic<HeapWish> heap_wish;
+  std::atomic<HeapOwner> heap_owner;
+  std::atomic<std::uint32_t>
+      request_heap;  // the request wants a graph: it is in the area, or heap_problem says why not
+  std::atomic<std::uint32_t> heap_copy;  // process id of the copy that walks; 0: none, or reaped
+  char heap_problem[200];
 };
 
 // Why the program asks for a dump.
@@ -87,7 +108,7 @@ inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump(
 inline constexpr std::uint32_t reason_exit = 1;     // it is about to tear down its modules
 
 inline constexpr std::uint64_t ledger_magic = 0x4b534c5245474445ULL;
-inline constexpr std::uint32_t ledger_layout = 1;
+inline constexpr std::uint32_t ledger_layout = 2;
 inline constexpr std::uint64_t large_mapping_bytes = 16u << 20;
 
 // Sizes of all sections for a configuration; fills everything a fresh ledger needs. `base` is zeroed memory of at
@@ -118,6 +139,7 @@ class Ledger {
   Counters* counters(int set) const noexcept { return at<Counters>(sections_->counters[set]); }
   BlockRow* block_rows() const noexcept { return at<BlockRow>(sections_->block_rows); }
   ChunkRow* chunk_rows() const noexcept { return at<ChunkRow>(sections_->chunk_rows); }
+  HeapArea& heap() const noexcept { return *at<HeapArea>(sections_->heap); }
   std::atomic<std::uint32_t>* shadow_directory() const noexcept { return atoms(sections_->shadow_directory); }
   std::uint64_t* shadow_bases() const noexcept { return at<std::uint64_t>(sections_->shadow_bases); }
   std::uint64_t* shadow_regions() const noexcept { return at<std::uint64_t>(sections_->shadow_regions); }

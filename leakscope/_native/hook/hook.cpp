@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "heap.h"
 #include "process.h"
 
 namespace leakscope::hook {
@@ -57,11 +58,17 @@ void arm(ThreadState& thread) noexcept {
   thread.countdown = thread.armed;
 }
 
+// Now and then: the clock, and what there may be to do beside recording.
+inline void glance(Domain domain) noexcept {
+  recorder.refresh();
+  if (__builtin_expect(has_errand(), 0)) run_errand(domain == Domain::obj || domain == Domain::mem);
+}
+
 // Is the block of `size` bytes, just subtracted from the countdown, to be recorded? See core/sampler.h.
-bool is_marked(ThreadState& thread, std::size_t size) noexcept {
+bool is_marked(ThreadState& thread, std::size_t size, Domain domain) noexcept {
   if (interval_bytes <= 1) {
     thread.countdown = -1;
-    if ((++thread.ticks & 63) == 0) recorder.refresh();  // the clock is dearer than the rest of a look
+    if ((++thread.ticks & 63) == 0) glance(domain);  // the clock is dearer than the rest of a look
     return true;
   }
   ++thread.ticks;
@@ -69,7 +76,7 @@ bool is_marked(ThreadState& thread, std::size_t size) noexcept {
   const bool recorded = thread.remaining < 0 || size >= exact_bytes;
   if (recorded) {
     thread.remaining = Sampler::gap(thread.random, interval_bytes);
-    recorder.refresh();
+    glance(domain);
   }
   arm(thread);
   return recorded;
@@ -149,7 +156,7 @@ void filter_remove(std::uint64_t address) noexcept {
 void allocated(ThreadState& thread, void* address, std::size_t size, Domain domain,
                Locking locking) noexcept {
   if (address == nullptr || !enter(thread, locking)) return;
-  if (is_marked(thread, size)) {
+  if (is_marked(thread, size, domain)) {
     const StackId stack = stack_here(thread, domain, locking);
     const auto where = reinterpret_cast<std::uintptr_t>(address);
     if (interval_bytes > 1) filter_add(where);
@@ -255,34 +262,32 @@ bool has_ledger() noexcept {
   return static_cast<bool>(process_ledger());
 }
 
-namespace {
+Parent::Parent(Header& header) noexcept
+    : id_(static_cast<pid_t>(header.parent.load())), ours_(getppid() == id_) {}
 
-// A parent that ended leaves us to another one at once, even while it waits to be reaped; of a grandparent only its
-// process id can be asked.
-bool is_gone(pid_t parent, bool was_ours) noexcept {
-  if (was_ours) return getppid() != parent;
-  return kill(parent, 0) != 0 && errno == ESRCH;
+bool Parent::gone() const noexcept {
+  if (ours_) return getppid() != id_;
+  return kill(id_, 0) != 0 && errno == ESRCH;
 }
-
-}  // namespace
 
 const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept {
   Ledger ledger = process_ledger();
   if (!ledger || !recording()) return nullptr;
   Header& header = ledger.header();
-  const auto parent = static_cast<pid_t>(header.parent.load());
-  const bool ours = getppid() == parent;
+  const Parent parent(header);
   // One dump answers all who wait, and before tear-down is the stronger reason.
   if (reason == reason_exit) header.request_reason.store(reason);
   const std::uint32_t ticket = header.request.fetch_add(1) + 1;
   const auto* request = reinterpret_cast<const std::uint32_t*>(&header.request);
   const auto* answer = reinterpret_cast<const std::uint32_t*>(&header.answer);
   prim::wake_all(request);
-  const std::uint64_t deadline = prim::monotonic_ns() + timeout_ns;
+  const std::uint64_t began = prim::monotonic_ns();
+  std::uint64_t walked = began;  // until when; at exit it does not count, since nobody can ask again
   for (;;) {
     const std::uint32_t answered = header.answer.load(std::memory_order_acquire);
     if (static_cast<std::int32_t>(answered - ticket) >= 0) return header.answer_path;
-    if (is_gone(parent, ours) || prim::monotonic_ns() >= deadline) return nullptr;
+    if (look_after_copy() && reason == reason_exit) walked = prim::monotonic_ns();
+    if (parent.gone() || prim::monotonic_ns() >= walked + timeout_ns) return nullptr;
     prim::wait_while(answer, answered, 200'000'000);
   }
 }

@@ -66,6 +66,10 @@ struct Interpreter {
   // Locks of the python folder around fork.
   void (*before_fork)() noexcept;
   void (*after_fork)() noexcept;
+  // In the child of a fork, before anything else runs there.
+  void (*forked)() noexcept;
+  // The parent wishes for the object graph, and the ledger's area is taken for it; see heap.h.
+  void (*heap_wished)() noexcept;
   // Address range of the interpreter's own code, where native stacks end.
   std::uintptr_t code_begin, code_end;
 };
@@ -101,6 +105,17 @@ void chunk_released(ThreadState& thread, void* address, std::size_t size) noexce
 void begin(FreeLists free_lists, const char* python) noexcept;
 void fail(const char* problem) noexcept;
 bool has_ledger() noexcept;
+// The process that reads the ledger. One that ended leaves us to another one at once, even while it waits to be reaped;
+// of a grandparent only its process id can be asked.
+class Parent {
+ public:
+  explicit Parent(Header& header) noexcept;
+  bool gone() const noexcept;
+
+ private:
+  int id_;
+  bool ours_;
+};
 // Asks the parent for a dump and waits for it. Returns its path in the ledger, or nullptr.
 const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcept;
 

@@ -7,13 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "heap.h"
+
 namespace leakscope::hook {
 namespace {
 
 constexpr const char* ledger_variable = "LEAKSCOPE_LEDGER";
 constexpr const char* socket_variable = "LEAKSCOPE_SOCKET";
 constexpr const char* config_variable = "LEAKSCOPE_CONFIG";
-constexpr const char* config_format = "%lu,%lu,%u,%u,%u";
+constexpr const char* config_format = "%lu,%lu,%u,%u,%u,%u,%u";
 constexpr const char* preload_variable = "LD_PRELOAD";
 constexpr const char* preload_was_variable = "LEAKSCOPE_PRELOAD_WAS";
 
@@ -69,9 +71,9 @@ int fresh_ledger(const LedgerConfig& config, std::uint32_t parent) noexcept {
 // Programs started by this one make ledgers like ours.
 void tell_descendants(const Header& header) noexcept {
   const LedgerConfig& config = header.config;
-  char text[96];
+  char text[128];
   snprintf(text, sizeof text, config_format, config.interval_bytes, config.exact_bytes, config.max_frames,
-           config.max_stacks, header.parent.load());
+           config.max_stacks, config.heap, config.heap_values, header.parent.load());
   setenv(config_variable, text, 1);
 }
 
@@ -88,7 +90,7 @@ bool copy_range(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
 }
 
 // A ledger that begins as a copy of ours: what was live before a fork is live in the child too. Only what was used is
-// copied. -1 if memory ran out.
+// copied, and no object graph. -1 if memory ran out.
 int copy_ledger() noexcept {
   const Header& header = ledger.header();
   const int fd = prim::create_shared("leakscope", mapped_bytes);
@@ -149,10 +151,12 @@ void after_fork_in_child() {
   ThreadState& thread = thread_state;
   if (ledger && recording()) {
     unlock_after_fork();
+    if (interpreter.forked != nullptr) interpreter.forked();
     const int fd = socket_path[0] != 0 ? copy_ledger() : -1;
     void* base = &ledger.header();
     if (fd >= 0 && prim::map_shared(fd, mapped_bytes, base) != nullptr) {
       ledger.header().pid.store(prim::process_id());
+      forget_heap();
       recorder.thread_forked(thread.thread, prim::thread_id());
       thread.random = prim::random_seed();
       prim::hand_over(socket_path, fd);
@@ -210,8 +214,9 @@ void adopt_environment() noexcept {
     LedgerConfig config;
     std::uint32_t parent = 0;
     if (const char* text = getenv(config_variable);
-        text != nullptr && sscanf(text, config_format, &config.interval_bytes, &config.exact_bytes,
-                                  &config.max_frames, &config.max_stacks, &parent) == 5) {
+        text != nullptr &&
+        sscanf(text, config_format, &config.interval_bytes, &config.exact_bytes, &config.max_frames,
+               &config.max_stacks, &config.heap, &config.heap_values, &parent) == 7) {
       const int fd = fresh_ledger(config, parent);
       if (fd >= 0) {
         if (map_ledger(fd)) prim::hand_over(socket_path, fd);

@@ -33,6 +33,9 @@ bool next_data(int, std::uint64_t&, std::uint64_t&) noexcept {
 bool has_memory(const void*) noexcept {
   return false;
 }
+bool give_back(int, std::uint64_t, std::uint64_t) noexcept {
+  return false;
+}
 std::uint64_t resident_bytes(int) noexcept {
   return 0;
 }

@@ -92,6 +92,11 @@ bool has_memory(const void* address) noexcept {
   return mincore(reinterpret_cast<void*>(page), 4096, &resident) == 0 && (resident & 1) != 0;
 }
 
+bool give_back(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
+  return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                   static_cast<off_t>(bytes)) == 0;
+}
+
 std::uint64_t resident_bytes(int fd) noexcept {
   struct stat status {};
   return fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;

@@ -23,6 +23,8 @@ std::uint64_t file_bytes(int fd) noexcept;
 bool next_data(int fd, std::uint64_t& begin, std::uint64_t& end) noexcept;
 // Does the page at `address` of a mapped shared file have memory behind it? (Reading it would give it some.)
 bool has_memory(const void* address) noexcept;
+// Gives the memory behind [offset, offset + bytes) of a shared file back: it reads as zeros from now on. False if not.
+bool give_back(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;
 // Bytes of the file that have memory behind them.
 std::uint64_t resident_bytes(int fd) noexcept;
 

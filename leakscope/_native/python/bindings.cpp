@@ -144,16 +144,19 @@ PyObject* recording_here(PyObject*, PyObject*) {
   return PyBool_FromLong(function != nullptr && function() != 0);
 }
 
-PyObject* request_dump_here(PyObject*, PyObject* argument) {
-  const double timeout_s = PyFloat_AsDouble(argument);
-  if (timeout_s == -1.0 && PyErr_Occurred() != nullptr) return nullptr;
+PyObject* request_dump_here(PyObject*, PyObject* arguments) {
+  double timeout_s = 0;
+  int heap = 0;
+  if (!PyArg_ParseTuple(arguments, "dp", &timeout_s, &heap)) return nullptr;
   const auto is_recording = recorder_function<int (*)()>("leakscope_is_recording");
   const auto request = recorder_function<const char* (*)(unsigned long long)>("leakscope_request_dump");
   if (is_recording == nullptr || request == nullptr || is_recording() == 0)
     return raise_core_error("not-recording", "this program does not run under leakscope", -1);
+  const auto timeout_ns = static_cast<unsigned long long>((timeout_s > 0 ? timeout_s : 0) * 1e9);
+  const auto take_heap = recorder_function<void (*)(unsigned long long)>("leakscope_take_heap");
+  if (heap != 0 && take_heap != nullptr) take_heap(timeout_ns);
   const char* path = nullptr;
-  Py_BEGIN_ALLOW_THREADS path =
-      request(static_cast<unsigned long long>((timeout_s > 0 ? timeout_s : 0) * 1e9));
+  Py_BEGIN_ALLOW_THREADS path = request(timeout_ns);
   Py_END_ALLOW_THREADS if (path == nullptr) return raise_core_error("no-answer",
                                                                     "leakscope did not answer in time", -1);
   if (*path == 0) return raise_core_error("no-dump", "leakscope could not write the dump", -1);
@@ -165,7 +168,7 @@ PyMethodDef functions[] = {{"write_columns", write_columns, METH_VARARGS, nullpt
                            {"check_columns", check_columns_of, METH_O, nullptr},
                            {"symbols", symbols_of, METH_VARARGS, nullptr},
                            {"recording", recording_here, METH_NOARGS, nullptr},
-                           {"request_dump", request_dump_here, METH_O, nullptr},
+                           {"request_dump", request_dump_here, METH_VARARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 int add_names(PyObject* module, const char* name, const char* const* names, int count) {

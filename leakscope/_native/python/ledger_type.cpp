@@ -4,36 +4,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <memory>
 #include <new>
 #include <string>
 
-#include "../core/ledger_reader.h"
-#include "../platform/prim.h"
+#include "ledger_object.h"
 
 namespace leakscope::python {
 namespace {
 
-struct LedgerObject {
-  PyObject_HEAD Header* header;  // null once closed
-  std::uint64_t bytes;
-  int fd;
-  LedgerReader* reader;
-};
-
-LedgerObject* self_of(PyObject* object) {
-  return reinterpret_cast<LedgerObject*>(object);
-}
-
-LedgerObject* open_self(PyObject* object) {
-  LedgerObject* self = self_of(object);
-  if (self->header == nullptr) PyErr_SetString(PyExc_ValueError, "the ledger is closed");
-  return self->header == nullptr ? nullptr : self;
-}
-
 void release(LedgerObject* self) {
   delete self->reader;
+  delete self->heap;
   self->reader = nullptr;
+  self->heap = nullptr;
   if (self->header != nullptr) prim::unmap_shared(self->header, self->bytes);
   self->header = nullptr;
   if (self->fd >= 0) close(self->fd);
@@ -59,7 +42,8 @@ PyObject* wrap(PyTypeObject* type, int fd) {
   self->bytes = bytes;
   self->fd = fd;
   self->reader = new (std::nothrow) LedgerReader(Ledger(base), fd);
-  if (self->reader == nullptr) {
+  self->heap = new (std::nothrow) HeapReader(Ledger(base), fd);
+  if (self->reader == nullptr || self->heap == nullptr) {
     Py_DECREF(object);
     return PyErr_NoMemory();
   }
@@ -67,13 +51,13 @@ PyObject* wrap(PyTypeObject* type, int fd) {
 }
 
 PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords) {
-  static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames",
-                                      "max_stacks",     "follow",      nullptr};
+  static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames", "max_stacks",
+                                      "follow",         "heap",        "values",     nullptr};
   unsigned long long interval = 1, exact = 65536;
   unsigned int frames = 64, stacks = 1u << 22;
-  int follow = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIp", const_cast<char**>(names), &interval, &exact,
-                                   &frames, &stacks, &follow))
+  int follow = 0, heap = 0, values = 0;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIppp", const_cast<char**>(names), &interval,
+                                   &exact, &frames, &stacks, &follow, &heap, &values))
     return nullptr;
   LedgerConfig config;
   config.interval_bytes = interval == 0 ? 1 : interval;
@@ -81,6 +65,8 @@ PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords)
   config.max_frames = frames == 0 ? 1 : frames;
   config.max_stacks = stacks;
   config.follow = follow != 0 ? 1 : 0;
+  config.heap = heap != 0 ? 1 : 0;
+  config.heap_values = values != 0 ? 1 : 0;
   auto* layout = static_cast<Header*>(prim::map_memory(sizeof(Header)));
   if (layout == nullptr) return PyErr_NoMemory();
   lay_out(*layout, config);
@@ -113,22 +99,6 @@ PyObject* ledger_close(PyObject* object, PyObject*) {
 
 PyObject* ledger_fd(PyObject* object, void*) {
   return PyLong_FromLong(self_of(object)->fd);
-}
-
-// Puts a new reference into the dict and gives it away; false with an exception.
-bool put(PyObject* dict, const char* name, PyObject* value) {
-  if (value == nullptr) return false;
-  const int status = PyDict_SetItemString(dict, name, value);
-  Py_DECREF(value);
-  return status == 0;
-}
-
-bool put_number(PyObject* dict, const char* name, std::uint64_t value) {
-  return put(dict, name, PyLong_FromUnsignedLongLong(value));
-}
-
-bool put_text(PyObject* dict, const char* name, const char* text, std::size_t room) {
-  return put(dict, name, PyUnicode_DecodeUTF8(text, static_cast<Py_ssize_t>(strnlen(text, room)), "replace"));
 }
 
 PyObject* ledger_state(PyObject* object, PyObject*) {
@@ -220,20 +190,24 @@ PyObject* ledger_stacks(PyObject* object, PyObject* arguments) {
   return nullptr;
 }
 
-PyObject* ledger_wait_request(PyObject* object, PyObject* argument) {
+PyObject* ledger_wait_request(PyObject* object, PyObject* arguments) {
   LedgerObject* self = open_self(object);
-  const double timeout_s = PyFloat_AsDouble(argument);
-  if (self == nullptr || (timeout_s == -1.0 && PyErr_Occurred() != nullptr)) return nullptr;
+  unsigned int seen = 0;
+  double timeout_s = 0;
+  if (self == nullptr || !PyArg_ParseTuple(arguments, "Id", &seen, &timeout_s)) return nullptr;
   Header& header = *self->header;
-  const std::uint32_t answered = header.answer.load();
-  if (header.request.load() == answered && timeout_s > 0) {
+  if (header.request.load() == seen && timeout_s > 0) {
     const auto* word = reinterpret_cast<const std::uint32_t*>(&header.request);
     Py_BEGIN_ALLOW_THREADS prim::wait_while(
-        word, answered, static_cast<std::uint64_t>((timeout_s < 3600 ? timeout_s : 3600) * 1e9));
+        word, seen, static_cast<std::uint64_t>((timeout_s < 3600 ? timeout_s : 3600) * 1e9));
     Py_END_ALLOW_THREADS if (PyErr_CheckSignals() != 0) return nullptr;
   }
-  const std::uint32_t requested = header.request.load();
-  return PyLong_FromUnsignedLong(requested != answered ? requested : 0);
+  return PyLong_FromUnsignedLong(header.request.load());
+}
+
+PyObject* ledger_answered(PyObject* object, PyObject*) {
+  LedgerObject* self = open_self(object);
+  return self == nullptr ? nullptr : PyLong_FromUnsignedLong(self->header->answer.load());
 }
 
 PyObject* ledger_answer_request(PyObject* object, PyObject* arguments) {
@@ -243,29 +217,10 @@ PyObject* ledger_answer_request(PyObject* object, PyObject* arguments) {
   if (self == nullptr || !PyArg_ParseTuple(arguments, "Is", &ticket, &path)) return nullptr;
   Header& header = *self->header;
   strncpy(header.answer_path, path, sizeof header.answer_path - 1);
+  header.request_heap.store(0);
   header.answer.store(ticket);
   prim::wake_all(reinterpret_cast<const std::uint32_t*>(&header.answer));
   Py_RETURN_NONE;
-}
-
-PyObject* ledger_write_dump(PyObject* object, PyObject* arguments) {
-  LedgerObject* self = open_self(object);
-  PyObject* path = nullptr;
-  const char* meta = nullptr;
-  Py_ssize_t meta_bytes = 0;
-  PyObject* given = nullptr;
-  if (self == nullptr ||
-      !PyArg_ParseTuple(arguments, "O&s#O", PyUnicode_FSConverter, &path, &meta, &meta_bytes, &given))
-    return nullptr;
-  const std::unique_ptr<PyObject, void (*)(PyObject*)> kept(path, [](PyObject* it) { Py_DECREF(it); });
-  GivenColumns extra;
-  if (!extra.read(given)) return nullptr;
-  WriteResult result;
-  Py_BEGIN_ALLOW_THREADS DumpColumns dump = self->reader->dump();
-  dump.columns.insert(dump.columns.begin(), {"meta", "u1", meta, static_cast<std::uint64_t>(meta_bytes)});
-  for (Column& one : extra.columns()) dump.columns.push_back(std::move(one));
-  result = write_dump_file(PyBytes_AS_STRING(path), dump.columns);
-  Py_END_ALLOW_THREADS return written_or_error(result);
 }
 
 void ledger_dealloc(PyObject* object) {
@@ -282,9 +237,16 @@ PyMethodDef methods[] = {{"create", reinterpret_cast<PyCFunction>(reinterpret_ca
                          {"state", ledger_state, METH_NOARGS, nullptr},
                          {"totals", ledger_totals, METH_NOARGS, nullptr},
                          {"stacks", ledger_stacks, METH_VARARGS, nullptr},
-                         {"wait_request", ledger_wait_request, METH_O, nullptr},
+                         {"wait_request", ledger_wait_request, METH_VARARGS, nullptr},
+                         {"answered", ledger_answered, METH_NOARGS, nullptr},
                          {"answer_request", ledger_answer_request, METH_VARARGS, nullptr},
+                         {"freeze", ledger_freeze, METH_NOARGS, nullptr},
                          {"write_dump", ledger_write_dump, METH_VARARGS, nullptr},
+                         {"heap_state", ledger_heap_state, METH_NOARGS, nullptr},
+                         {"wish_heap", ledger_wish_heap, METH_NOARGS, nullptr},
+                         {"withdraw_heap", ledger_withdraw_heap, METH_NOARGS, nullptr},
+                         {"heap_columns", ledger_heap_columns, METH_VARARGS, nullptr},
+                         {"empty_heap", ledger_empty_heap, METH_NOARGS, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef attributes[] = {{"fd", ledger_fd, nullptr, nullptr, nullptr},

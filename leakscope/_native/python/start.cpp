@@ -9,9 +9,11 @@
 #include "codes.h"
 #include "frames.h"
 #include "free_lists.h"
+#include "heap_objects.h"
 #include "object_tracer.h"
 #include "pymem_hooks.h"
 #include "stacks.h"
+#include "take_heap.h"
 #include "threads.h"
 
 namespace leakscope::python {
@@ -50,6 +52,7 @@ int find_code(dl_phdr_info* object, std::size_t, void*) {
 // Runs after the program's own exit functions (they are called last in, first out, and this one is first), while all
 // its modules are still whole: the last moment that shows what the program held.
 PyObject* dump_at_exit(PyObject*, PyObject*) {
+  take_last_heap();
   hook::request_dump(reason_exit, 60'000'000'000u);
   return Py_NewRef(&_Py_NoneStruct);
 }
@@ -76,6 +79,7 @@ int readable(const void* address, unsigned long bytes) {
 }
 
 void start_recording() {
+  leakscope_prepare_heap();
   prepare_stacks();
   hook::interpreter.stack = stack_and_upkeep;
   hook::interpreter.code_freed = code_freed;
@@ -83,6 +87,7 @@ void start_recording() {
   hook::interpreter.after_fork = unlock_codes;
   dl_iterate_phdr(find_code, nullptr);
   call_at_exit();
+  await_heap_wishes();
   watch_thread_starts();
   install_allocator_hooks();
   FreeLists free_lists = FreeLists::drained;
@@ -118,6 +123,11 @@ int on_audit_event(const char* event, PyObject*, void*) {
 
 }  // namespace
 }  // namespace leakscope::python
+
+// What leakscope._core finds by name inside a recorded program; with the interpreter's lock.
+extern "C" __attribute__((visibility("default"))) void leakscope_take_heap(unsigned long long timeout_ns) {
+  leakscope::python::take_heap_for_request(timeout_ns);
+}
 
 void leakscope::hook::await_interpreter() noexcept {
   if (PySys_AddAuditHook(leakscope::python::on_audit_event, nullptr) != 0)

@@ -1,0 +1,17 @@
+// When the object graph is taken inside the program: on request, at exit, and when the parent wishes for it.
+#pragma once
+
+#include <cstdint>
+
+namespace leakscope::python {
+
+// With the interpreter's lock, which it gives up while it waits for an earlier graph to be fetched. The graph goes
+// with the request for a dump that the caller makes next; without one the request tells why.
+void take_heap_for_request(std::uint64_t timeout_ns);
+// The same at the end of the program; from now on the parent's wishes are not heard.
+void take_last_heap();
+
+// Begins to hear the parent's wishes.
+void await_heap_wishes() noexcept;
+
+}  // namespace leakscope::python
