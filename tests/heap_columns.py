@@ -8,7 +8,8 @@ from typing import Any
 
 from builders import column, strings
 
-from leakscope.formats import lks_heap, lks_unpack
+from leakscope import kernels
+from leakscope.formats import lks_heap
 from leakscope.model import heap as noun
 from leakscope.model.heap import NONE, HeapGraph, HeapMeta
 
@@ -164,18 +165,16 @@ class Drawing:
 def unpacked(drawn: HeapGraph) -> HeapGraph:
     """The same graph after it was packed as in a file and unpacked again."""
     packed = lks_heap.encode(drawn)
-    blocks = [packed[f"object.block_{name}"] for name in ("offset", "address", "edges", "bodies")]
-    names = (
-        "address", "shape", "flags", "refcount", "size", "digest", "offsets", "targets",
-        "body_owner", "body_address", "body_size",
+    stream, *blocks = (
+        packed[f"object.{name}"] for name in ("stream", "block_offset", "block_address", "block_edges", "block_bodies")
+    )
+    owners = drawn.types.object[drawn.shapes.type]
+    objects = kernels.decode_objects(
+        stream, blocks[0], blocks[1], blocks[2], blocks[3], drawn.facts.objects, drawn.facts.edges, drawn.facts.bodies,
+        drawn.shapes.size, drawn.shapes.owns_type, owners,
     )  # fmt: skip
-    found = lks_unpack.decode_objects(
-        packed["object.stream"], blocks[0], blocks[1], blocks[2], blocks[3],
-        drawn.facts.objects, drawn.facts.edges, drawn.facts.bodies,
-        drawn.shapes.size, drawn.shapes.owns_type, drawn.types.object[drawn.shapes.type],
-    )  # fmt: skip
-    columns = dict(zip(names, found, strict=True))
-    return replace(drawn, **{**columns, "digest": columns["digest"] if columns["digest"].any() else None})
+    digest = objects.digest if objects.digest.any() else None
+    return replace(drawn, **{**objects._asdict(), "digest": digest})
 
 
 def _sums(parts: Sequence[Sequence[Any]]) -> list[int]:

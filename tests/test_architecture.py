@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "units": set(),
     "model": {"errors", "units"},
     "native": {"errors", "_core"},
-    "formats": {"errors", "model", "native"},
+    "formats": {"errors", "model", "native", "kernels"},
     "pools": {"errors", "model"},
     "capture.session": {"errors", "native"},
     "capture": {"errors", "units", "model", "native", "pools", "capture.session"},
@@ -69,7 +69,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 
 # Folder of a table: its modules that are no entries, which entries may import.
 TABLE_FOLDERS: dict[str, set[str]] = {
-    "formats": {"format", "lks_columns", "lks_heap", "lks_unpack"},
+    "formats": {"format", "lks_columns", "lks_heap"},
     "pools": {"pool"},
     "rules": {"rule", "made"},
     "reports": {"report_format", "first_screen"},

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leakscope import kernels
 from leakscope.errors import DumpFormatError
-from leakscope.formats import lks_unpack as kernels
 from leakscope.model.allocations import StringTable
 from leakscope.model.heap import (
     EDGE_KINDS,
@@ -164,23 +164,19 @@ def decode(columns: Columns, facts: HeapMeta) -> HeapGraph:
     DumpFormatError
         At the first byte of the stream that makes no sense.
     """
-    block_offset, block_address, block_edges, block_bodies = (columns[f"object.{name}"] for name in _BLOCKS)
-    stream, shape_type = columns["object.stream"], columns["shape.type"]
+    stream, block_offset = columns["object.stream"], columns["object.block_offset"]
+    address, edges, bodies = (columns[f"object.block_{name}"] for name in ("address", "edges", "bodies"))
     strings = StringTable(columns["heap_string.offset"], columns["heap_string.bytes"])
+    owners = columns["type.object"][columns["shape.type"]]
     try:
         unpacked = kernels.decode_objects(
-            stream, block_offset, block_address, block_edges, block_bodies,
-            facts.objects, facts.edges, facts.bodies,
-            columns["shape.size"], columns["shape.owns_type"], columns["type.object"][shape_type],
+            stream, block_offset, address, edges, bodies, facts.objects, facts.edges, facts.bodies,
+            columns["shape.size"], columns["shape.owns_type"], owners,
         )  # fmt: skip
     except DumpFormatError as error:
         columns.fail("object.stream", error.what, error.offset or 0)
-    address, shape, flags, refcount, size, digest, offsets, targets, body_owner, body_address, body_size = unpacked
     return HeapGraph(
-        address=address, shape=shape, refcount=refcount, size=size, flags=flags,
-        digest=digest if digest.any() else None,
-        offsets=offsets, targets=targets,
-        body_owner=body_owner, body_address=body_address, body_size=body_size,
+        **{**unpacked._asdict(), "digest": unpacked.digest if unpacked.digest.any() else None},
         shapes=ShapeTable(**columns.table("shape", (*TABLES["shape"], "name_offset", "name"))),
         types=TypeTable(**columns.table("type", TABLES["type"]), strings=strings),
         roots=RootTable(**columns.table("root", TABLES["root"])),
