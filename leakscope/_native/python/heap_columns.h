@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../core/heap_area.h"
-#include "heap_memory.h"
+#include "../core/mapped.h"
 
 namespace leakscope::python {
 

@@ -2,7 +2,7 @@
 // objects are to be read). Rows are numbered in the order in which they were first wanted.
 #pragma once
 
-#include "heap_memory.h"
+#include "../core/mapped.h"
 #include "heap_objects.h"
 
 namespace leakscope::python {

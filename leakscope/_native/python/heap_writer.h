@@ -1,7 +1,7 @@
 // The second pass of the walk: every object once, in the order of addresses, as a record of the stream; then all tables.
 #pragma once
 
-#include "heap_bits.h"
+#include "../core/address_bits.h"
 #include "heap_columns.h"
 #include "heap_objects.h"
 #include "heap_shapes.h"

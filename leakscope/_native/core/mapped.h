@@ -8,7 +8,7 @@
 
 #include "../platform/prim.h"
 
-namespace leakscope::python {
+namespace leakscope {
 
 // An array that grows. Elements are plain data.
 template <class T>
@@ -146,4 +146,4 @@ class WordIndex {
   std::size_t capacity_ = 0, used_ = 0;
 };
 
-}  // namespace leakscope::python
+}  // namespace leakscope

@@ -6,9 +6,9 @@
 #include <bit>
 #include <cstdint>
 
-#include "heap_memory.h"
+#include "mapped.h"
 
-namespace leakscope::python {
+namespace leakscope {
 
 class AddressBits {
  public:
@@ -130,4 +130,4 @@ class AddressBits {
   bool failed_ = false;
 };
 
-}  // namespace leakscope::python
+}  // namespace leakscope
