@@ -8,6 +8,7 @@ program that calls `dump` comes through here, too.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from leakscope.errors import DiskFull, DumpNotWritten, UsageError
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 
     from leakscope.model.config import CaptureConfig
     from leakscope.model.dump import Dump
+    from leakscope.model.holding import Holding
     from leakscope.model.recording import Progress, Recording
     from leakscope.model.report import Grouping, Report
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{8,16}")
 
 
 def run(
@@ -152,6 +156,76 @@ def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = 10) -> Rep
     if not dumps:
         raise UsageError("there is no dump to judge", "name at least one dump")
     return conclude(dumps, by=by, top=top)
+
+
+def path(dump: Dump, subject: str, *, limit: int = 5) -> Holding:
+    """
+    Who holds something in a dump: paths from the roots, those alike merged, and who made it.
+
+    Parameters
+    ----------
+    dump : Dump
+        With an object graph.
+    subject : str
+        A type (full or short name), an address (``0x7f...``), a line (``app.py:12``) or function that made objects, or
+        the fingerprint of a finding of this dump.
+    limit : int
+        Most paths.
+
+    Raises
+    ------
+    NotEnoughData
+        If the dump has no object graph, or does not say where objects were made.
+    UsageError
+        If the subject means nothing in the dump, or several things.
+    """
+    from leakscope.analysis.holding import find_holding
+
+    if dump.load_heap is not None and _FINGERPRINT.fullmatch(subject):
+        subject = _subject_of(judge([dump]), subject)
+    return find_holding(dump, subject, limit)
+
+
+def _subject_of(report: Report, fingerprint: str) -> str:
+    """The type or line that a finding is about."""
+    for finding in report.findings:
+        if finding.fingerprint.startswith(fingerprint):
+            about = finding.subject
+            place = f"{about.file}:{about.line}" if about.file and about.line else about.function
+            known = about.type or place
+            if known:
+                return known
+    raise UsageError(
+        f"no finding of this dump alone has the fingerprint {fingerprint}",
+        "name the type or the line that the finding names; findings of several dumps need all of them",
+    )
+
+
+def render_path(holding: Holding, format: str = "terminal", **options: Any) -> str:  # noqa: A002
+    """
+    Who holds something as text.
+
+    Parameters
+    ----------
+    holding : Holding
+    format : {"terminal", "json", "dot"}
+    **options
+        The terminal's ``width`` and ``color``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such format.
+    """
+    from leakscope.reports import holding as page
+    from leakscope.reports import holding_dot
+
+    formats: dict[str, Callable[..., str]] = {
+        "terminal": page.render, "json": page.as_json, "dot": holding_dot.as_dot,
+    }  # fmt: skip
+    if format not in formats:
+        raise UsageError(f"there is no format {format!r} for paths", f"choose one of: {', '.join(formats)}")
+    return formats[format](holding, **options)
 
 
 def render(report: Report, format: str = "terminal", **options: Any) -> str:  # noqa: A002 - the word users know

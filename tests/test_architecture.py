@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"errors", "units", "model"},
     "telemetry": {"errors", "units", "model"},
     "api": {
-        "errors", "model", "capture", "capture.session", "formats", "verdict", "policy", "reports", "telemetry",
+        "errors", "model", "capture", "capture.session", "formats", "analysis", "verdict", "policy", "reports",
+        "telemetry",
     },
     "cli": {"errors", "units", "model", "api"},
     "pytest_plugin": {"errors", "units", "model", "api"},
@@ -72,7 +73,7 @@ TABLE_FOLDERS: dict[str, set[str]] = {
     "formats": {"format", "lks_columns", "lks_heap"},
     "pools": {"pool"},
     "rules": {"rule", "made"},
-    "reports": {"report_format", "first_screen"},
+    "reports": {"report_format", "first_screen", "holding", "holding_dot"},
     "telemetry": {"exporter"},
 }
 

@@ -18,7 +18,7 @@ from leakscope.analysis.naming import Naming
 from leakscope.analysis.notation import Notation
 from leakscope.analysis.owners import further_ways
 from leakscope.analysis.path_groups import Way, group_paths
-from leakscope.analysis.sources import program_roots
+from leakscope.analysis.sources import program_roots, relative_path
 from leakscope.analysis.stages import GLOBAL, THREADS
 from leakscope.analysis.subjects import find_subject
 from leakscope.analysis.walked import Walked
@@ -28,6 +28,7 @@ from leakscope.model.holding import HeldPath, Holding, MadeAt, path_text
 if TYPE_CHECKING:
     from leakscope.analysis.path_groups import PathGroup
     from leakscope.analysis.subjects import FoundSubject
+    from leakscope.model.allocations import Frame
     from leakscope.model.columns import I8, Column
     from leakscope.model.dump import Dump
 
@@ -143,7 +144,12 @@ class _Answer:
         order = np.argsort(held)
         labels = np.empty(len(held), dtype=np.int64)
         labels[order] = labels_of_ways(self.heap, held[order], np.array(way[:-1])[order])
-        return path_text("", self.notation.steps(Way(tuple(way), tuple(labels.tolist())))).removeprefix(" -> ")
+        root = self.naming.name(way[0]) if way[0] in self.naming.modules or way[0] in self.naming.types else ""
+        return path_text(root, self.notation.steps(Way(tuple(way), tuple(labels.tolist())))).removeprefix(" -> ")
+
+    def _line(self, frame: Frame) -> str:
+        file = relative_path(frame.file, self.notation.folders)
+        return f"{frame.function} {file}:{frame.line}" if frame.line else f"{frame.function} {file}".strip()
 
     def _made(self, objects: Column) -> tuple[tuple[MadeAt, ...], int]:
         rows = self.walked.row[objects]
@@ -156,9 +162,11 @@ class _Answer:
         for at in np.lexsort((stacks, -counts))[:_STACKS].tolist():
             here = which.reshape(-1) == at
             threads = Counter(dump.threads.name_of(int(row)) for row in live.thread[rows[here]])
+            stack = tuple(dump.stacks.frames(int(stacks[at])))
             found.append(
                 MadeAt(
-                    stack=tuple(dump.stacks.frames(int(stacks[at]))),
+                    stack=stack,
+                    lines=tuple(map(self._line, stack)),
                     threads=MappingProxyType(dict(threads.most_common())),
                     count=int(counts[at]),
                     bytes=int(self.heap.total_size[known[here]].sum()),

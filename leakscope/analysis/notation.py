@@ -106,7 +106,8 @@ class Notation:
 
     def steps(self, way: Way) -> tuple[PathStep, ...]:
         """
-        What is between the root and the last object of a way, which is the last step.
+        What is between the root and the last object of a way, which is the last step; nothing if the words for the root
+        name it.
 
         Parameters
         ----------
@@ -117,7 +118,7 @@ class Notation:
         for at, number in enumerate(way.objects):
             if at:
                 text += self._label(way, at)
-            if at < last and (self._is_passed(number) or self._is_root_itself(way, at)):
+            if self._is_root_itself(way, at) or (at < last and self._is_passed(number)):
                 continue
             if at < last and self.naming.is_named(number) and text.endswith(f" . {self._own_name(number)}"):
                 continue

@@ -40,7 +40,7 @@ class FoundSubject:
     Attributes
     ----------
     words : str
-        What they are.
+        What they are: ``app.Session objects``, ``the dict at 0x7f...``, ``objects made in app.py:12``.
     objects : ndarray of int64
         Ascending, at least one.
     """
@@ -85,15 +85,20 @@ def _at_address(heap: HeapGraph, address: int) -> FoundSubject:
             lead = int(heap.shapes.lead[heap.shape[number]])
             begin = int(heap.address[number]) - lead
             if begin <= address < begin + max(int(heap.size[number]), 1):
-                return FoundSubject(f"object at {int(heap.address[number]):#x}", np.array([number]))
+                return _single(heap, number)
     inside = np.flatnonzero((heap.body_address <= address) & (address < heap.body_address + heap.body_size))
     if len(inside):
         number = int(heap.body_owner[inside[0]])
-        return FoundSubject(f"object at {int(heap.address[number]):#x}", np.array([number]))
+        return _single(heap, number)
     raise UsageError(
         f"there is no object at {address:#x}",
         "it may be memory of C code, or free by then; addresses are those of this dump",
     )
+
+
+def _single(heap: HeapGraph, number: int) -> FoundSubject:
+    name = heap.types.full_name(int(heap.type[number]))
+    return FoundSubject(f"the {name} at {int(heap.address[number]):#x}", np.array([number]))
 
 
 def _of_type(heap: HeapGraph, text: str) -> FoundSubject | None:
@@ -102,7 +107,7 @@ def _of_type(heap: HeapGraph, text: str) -> FoundSubject | None:
     wanted = text.removeprefix("builtins.")
     exact = [row for row, name in names.items() if name == wanted]
     if exact:
-        return FoundSubject(wanted, _of_rows(heap, exact))
+        return FoundSubject(f"{wanted} objects", _of_rows(heap, exact))
     short = [row for row, name in names.items() if name.endswith(f".{wanted}")]
     meant = sorted({names[row] for row in short})
     if len(meant) > 1:
@@ -112,7 +117,7 @@ def _of_type(heap: HeapGraph, text: str) -> FoundSubject | None:
             f"{text!r} is the name of {len(meant)} types",
             "name one of them: " + ", ".join(f"{name} ({counts[name]:,})" for name in most),
         )
-    return FoundSubject(meant[0], _of_rows(heap, short)) if meant else None
+    return FoundSubject(f"{meant[0]} objects", _of_rows(heap, short)) if meant else None
 
 
 def _of_rows(heap: HeapGraph, rows: Sequence[int]) -> I8:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a program under the recorder and report at the end.",
     "diff": "Compare dumps: what grew, and whether it keeps growing.",
     "show": "Show one dump: where its memory went, who holds most.",
+    "path": "Tell who holds objects: paths from the roots, and who made them.",
 }
 """Each command's name, which is its module's too, and what it does."""
 

@@ -46,7 +46,7 @@ class HeldPath:
     root : str
         ``module app.cache`` or ``thread worker-1, serve() app.py:12, local jobs``.
     steps : tuple of PathStep
-        The last one is the objects.
+        The last one is the objects; none if they are the root itself.
     count, bytes, retained_bytes : int
         The objects at its end, their own bytes (with their bodies), and what would go with them.
     address : int
@@ -78,12 +78,15 @@ class MadeAt:
     ----------
     stack : tuple of Frame
         Innermost first.
+    lines : tuple of str
+        The same to read: ``handle app/cache.py:41``.
     threads : mapping of str to int
         Thread name to objects, most first.
     count, bytes : int
     """
 
     stack: tuple[Frame, ...]
+    lines: tuple[str, ...]
     threads: Mapping[str, int]
     count: int
     bytes: int
@@ -99,7 +102,7 @@ class Holding:
     source : str
         The dump.
     subject : str
-        What it is, in words: ``app.Session``, ``object at 0x7f...``, ``objects made in app/cache.py:41``.
+        What it is, in words: ``app.Session objects``, ``the dict at 0x7f...``, ``objects made in app/cache.py:41``.
     types : tuple of (str, int)
         Type to objects, most first.
     count, bytes, retained_bytes : int
