@@ -133,7 +133,9 @@ def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[D
     return [open_dump(path, verify) for path in paths]
 
 
-def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = 10) -> Report:
+def judge(
+    dumps: Sequence[Dump], *, by: Grouping = "line", top: int = 10, objects: bool = False, collected: bool = False
+) -> Report:
     """
     What the dumps say about the memory of a program.
 
@@ -145,6 +147,11 @@ def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = 10) -> Rep
         What the rows of the top tables are.
     top : int
         Most rows of each.
+    objects : bool
+        With tables about objects, where dumps have an object graph: who retains most, what nobody accounts for, what
+        waits for the collector.  Without it there is a summary.
+    collected : bool
+        These tables as they would be after a collection.
 
     Raises
     ------
@@ -155,7 +162,7 @@ def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = 10) -> Rep
 
     if not dumps:
         raise UsageError("there is no dump to judge", "name at least one dump")
-    return conclude(dumps, by=by, top=top)
+    return conclude(dumps, by=by, top=top, objects=objects, collected=collected)
 
 
 def path(dump: Dump, subject: str, *, limit: int = 5) -> Holding:

@@ -37,7 +37,7 @@ def caveats(facts: Facts) -> tuple[str, ...]:
     last = facts.last
     return (
         *_comparison(facts), *_losses(last.health, last), *_taken_down(facts), *_unattributed(facts),
-        *_imprecision(facts), *_shortened(last.health, last.meta.max_frames),
+        *_without_graph(facts), *_imprecision(facts), *_shortened(last.health, last.meta.max_frames),
     )  # fmt: skip
 
 
@@ -97,6 +97,13 @@ def _taken_down(facts: Facts) -> Iterator[str]:
             f"the last dump was taken when the program had begun to free what it held: {now} are live in it, "
             f"not {then} as before; growth is judged until second {facts.end_s:.1f}"
         )
+
+
+def _without_graph(facts: Facts) -> Iterator[str]:
+    heap = facts.last.meta.heap
+    if heap is not None and heap.problem:
+        earlier = ", an earlier dump is asked for objects" if facts.walked else ""
+        yield f"the last dump has no object graph: {heap.problem}{earlier}"
 
 
 def _imprecision(facts: Facts) -> Iterator[str]:

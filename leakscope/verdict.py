@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.facts import Facts
+from leakscope.analysis.heap_tables import heap_report
 from leakscope.analysis.ranking import top_tables
 from leakscope.analysis.series import LEAST_POINTS
 from leakscope.caveats import caveats
@@ -41,13 +42,16 @@ SEGMENT_LABELS = {
 }
 _SPARKLINES = (("rss_bytes", "resident", "bytes"), ("live_bytes", "live", "bytes"), ("live_blocks", "blocks", "count"))
 _ORDER = list(Verdict)
+_HELD = (Verdict.LEAK, Verdict.GROWTH)
 _EXPLAINED = 0.5
 """Part of what a finding saw grow that another one must account for to take its place."""
 _LEVEL_BY = 0.75
 """Part of the run by which live memory must be level to be called so."""
 
 
-def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = TOP_ROWS) -> Report:
+def judge(
+    dumps: Sequence[Dump], *, by: Grouping = "line", top: int = TOP_ROWS, objects: bool = False, collected: bool = False
+) -> Report:
     """
     What the dumps say about the memory of a program.
 
@@ -59,6 +63,10 @@ def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = TOP_ROWS) 
         What the rows of the top tables are.
     top : int
         Most rows of each.
+    objects : bool
+        With the tables about objects, where dumps have an object graph; else only their summary.
+    collected : bool
+        These as they would be after a collection.
 
     Returns
     -------
@@ -74,7 +82,8 @@ def judge(dumps: Sequence[Dump], *, by: Grouping = "line", top: int = TOP_ROWS) 
         health=facts.last.health, notes=caveats(facts),
         totals=_totals(facts), sparklines=tuple(_sparklines(facts)), findings=findings,
         grouped_by=by, top_live=live, top_growing=growing,
-        own_cost=_own_cost(facts.last), next_command=_next_command(facts, verdict),
+        own_cost=_own_cost(facts.last), next_command=_next_command(facts, verdict, findings),
+        heap=heap_report(facts, top=top, tables=objects, collected=collected),
     )  # fmt: skip
 
 
@@ -149,7 +158,8 @@ def _sum_up(findings: Sequence[Finding]) -> str:
     if len(findings) == 1:
         return findings[0].sentence
     gain = format_bytes(sum(finding.growth.bytes for finding in findings if finding.growth), signed=True)
-    return f"{len(findings)} places keep growing, together {gain}; most of it: {findings[0].sentence}"
+    does = "leak" if findings[0].verdict is Verdict.LEAK else "keep growing"
+    return f"{len(findings)} places {does}, together {gain}; most of it: {findings[0].sentence}"
 
 
 def _too_short(facts: Facts, trend: Trend) -> str:
@@ -190,7 +200,7 @@ def _totals(facts: Facts) -> Totals:
     return Totals(
         rss_bytes=tuple(meta.process.rss_bytes or None for meta in metas),
         live_bytes=tuple(meta.totals.live_bytes for meta in metas),
-        objects=(None,) * len(metas),
+        objects=tuple(meta.heap.objects if meta.heap and not meta.heap.problem else None for meta in metas),
         chunks=tuple(meta.totals.arena_count + meta.totals.mapping_count for meta in metas),
         resident=ResidentBar(residence.rss_bytes, segments, residence.unbacked_bytes) if residence.rss_bytes else None,
     )
@@ -212,8 +222,21 @@ def _own_cost(dump: Dump) -> OwnCost:
     return OwnCost(process.ledger_bytes, share, dump.meta.interval_bytes)
 
 
-def _next_command(facts: Facts, verdict: Verdict) -> str | None:
+def _next_command(facts: Facts, verdict: Verdict, findings: Sequence[Finding]) -> str | None:
     if not facts.last.source:
         return None
+    asked = next((word for finding in findings if finding.verdict in _HELD and (word := _asked(finding))), "")
+    if facts.walked and asked:
+        return f"leakscope path {shlex.quote(facts.walked[-1].dump.source)} {shlex.quote(asked)}"
     by = "stack" if verdict is Verdict.GROWTH else "module"
     return f"leakscope show {shlex.quote(facts.last.source)} --by {by}"
+
+
+def _asked(finding: Finding) -> str:
+    """How to ask for the holders of what a finding is about; "" if it has none."""
+    subject = finding.subject
+    if not finding.holders or (subject.kind == "blocks" and finding.verdict is Verdict.LEAK):
+        return ""
+    if subject.type and "." in subject.type:
+        return subject.type
+    return f"{subject.file}:{subject.line}" if subject.file and subject.line else ""

@@ -13,6 +13,8 @@ import numpy as np
 
 from leakscope.analysis.audit import is_none, is_type_object, unexplained_exports, unexplained_references
 from leakscope.analysis.garbage import Garbage, find_garbage
+from leakscope.analysis.holders import Holders
+from leakscope.analysis.naming import Naming
 from leakscope.analysis.unreached import blocks_of_objects, unreached_blocks
 
 if TYPE_CHECKING:
@@ -112,6 +114,24 @@ class Walked:
     def of_none(self) -> Column:
         """Whether each object is ``None``."""
         return is_none(self.heap)
+
+    @cached_property
+    def holders(self) -> Holders:
+        """Who keeps what alive."""
+        return Holders(self.heap, self.unexplained)
+
+    @cached_property
+    def naming(self) -> Naming:
+        """What objects are called."""
+        return Naming(self.heap)
+
+    def objects_of(self, rows: Column) -> I8:
+        """The objects that live blocks are, or are the bodies of."""
+        live = self.dump.allocations
+        wanted = np.zeros(len(live) + 1, dtype=bool)
+        wanted[rows] = True
+        owners = self.heap.body_owner[np.isin(self.heap.body_address, live.address[rows])]
+        return np.union1d(np.flatnonzero(wanted[self.row]), owners).astype(np.int64)
 
     @cached_property
     def freed_rows(self) -> Column:

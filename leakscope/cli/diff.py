@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 @click.argument("dumps", nargs=-1, type=click.Path(), metavar="A B [C]...")
 @click.option("--top", type=click.IntRange(1), default=10, metavar="N", help="Rows of each table (default: 10).")
 @click.option("--by", type=click.Choice(GROUPINGS), default="line", help="What the rows are (default: line).")
+@click.option("--gc", "collected", is_flag=True, help="Show objects as they would be after a collection.")
 @reporting
 @speaking
 @click.pass_context
-def command(context: click.Context, /, dumps: tuple[str, ...], top: int, by: Grouping, json: bool, quiet: bool) -> int:
+def command(
+    context: click.Context, /, dumps: tuple[str, ...], top: int, by: Grouping, collected: bool, json: bool, quiet: bool
+) -> int:
     """
     Compare dumps: what grew from the first to the last, and whether it keeps growing.
 
@@ -36,6 +39,6 @@ def command(context: click.Context, /, dumps: tuple[str, ...], top: int, by: Gro
     """
     if len(dumps) < 2:
         raise UsageError("diff needs at least two dumps", "for a single one: leakscope show DUMP")
-    report = api.judge(api.load(dumps), by=by, top=top)
+    report = api.judge(api.load(dumps), by=by, top=top, objects=True, collected=collected)
     print_report(report, manners_of(context), json=json, quiet=quiet)
     return EXIT_FINE

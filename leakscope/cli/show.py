@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 @click.argument("dump", type=click.Path())
 @click.option("--top", type=click.IntRange(1), default=10, metavar="N", help="Rows of each table (default: 10).")
 @click.option("--by", type=click.Choice(GROUPINGS), default="line", help="What the rows are (default: line).")
+@click.option("--gc", "collected", is_flag=True, help="Show objects as they would be after a collection.")
 @reporting
 @speaking
 @click.pass_context
-def command(context: click.Context, /, dump: str, top: int, by: Grouping, json: bool, quiet: bool) -> int:
+def command(
+    context: click.Context, /, dump: str, top: int, by: Grouping, collected: bool, json: bool, quiet: bool
+) -> int:
     """
     Show one DUMP: where its memory went, who holds most and who gained most, what grows.
 
     A line is the innermost one of the program's own code; the table says where else the memory was made.
     """
-    report = api.judge(api.load([dump]), by=by, top=top)
+    report = api.judge(api.load([dump]), by=by, top=top, objects=True, collected=collected)
     print_report(report, manners_of(context), json=json, quiet=quiet)
     return EXIT_FINE

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
     from leakscope.model.dump import Death, Health
     from leakscope.model.finding import Finding, Verdict
+    from leakscope.model.heap_report import HeapReport
 
 SCHEMA = "leakscope.report/1"
 
@@ -252,6 +253,8 @@ class Report:
     own_cost : OwnCost or None
     next_command : str or None
         What to type next.
+    heap : HeapReport or None
+        About objects; None if no source has an object graph.
     schema : str
     """
 
@@ -268,4 +271,5 @@ class Report:
     top_growing: tuple[TableRow, ...]
     own_cost: OwnCost | None
     next_command: str | None
+    heap: HeapReport | None = None
     schema: str = SCHEMA

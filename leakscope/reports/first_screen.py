@@ -7,80 +7,25 @@ and markup.  Whatever came out of a dump is made printable here: names of functi
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from leakscope.reports.heap_screen import heap_sections, heap_tables, objects_in_brief
+from leakscope.reports.pieces import Column, Item, Line, Part, Section, Table, outside, printable
 from leakscope.units import format_bytes, format_count, format_duration, format_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from leakscope.model.allocations import Frame
     from leakscope.model.finding import Finding
     from leakscope.model.report import Report, Source, Sparkline, TableRow
 
 MOST_FINDINGS = 5
-_CALLERS = 3
 _NAMED_THREADS = 2
 _BARS = "▁▂▃▄▅▆▇█"
 _FLAT = 0.02
 """Changes below this part of the highest value are drawn as none."""
-_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the resident memory: its name, label, size, share in words, and share as a number."""
-
-    name: str
-    label: str
-    size: str
-    share: str
-    fraction: float
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A measurement over time: label, values to draw, lowest, highest and last in words."""
-
-    label: str
-    times_s: tuple[float, ...]
-    values: tuple[float | None, ...]
-    span: str
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A finding: what can stand in one line, its sentence ("" if it is the headline), and further lines."""
-
-    verdict: str
-    growth: str
-    sure: str
-    site: str
-    sentence: str
-    details: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table; of several that do not fit, those with the highest ``drop`` go first."""
-
-    title: str
-    cells: tuple[str, ...]
-    right: bool = False
-    drop: int = 0
-    beginning: bool = False
-    """Whether it is the beginning that stays where words have to be shortened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table with a title."""
-
-    title: str
-    columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +40,11 @@ class FirstScreen:
     parts: tuple[Part, ...]
     unbacked: str
     lines: tuple[Line, ...]
+    objects: tuple[str, ...]
     findings: tuple[Item, ...]
     more_findings: str
     tables: tuple[Table, ...]
+    sections: tuple[Section, ...]
     not_seen: tuple[str, ...]
     own_cost: str
     next_command: str
@@ -125,29 +72,14 @@ def first_screen(report: Report) -> FirstScreen:
         if resident and resident.unbacked_bytes
         else "",
         lines=tuple(_line(line) for line in report.sparklines),
+        objects=tuple(objects_in_brief(report)),
         findings=tuple(_items(report)),
         more_findings=f"and {rest} more in the JSON report" if rest > 0 else "",
-        tables=tuple(_tables(report)),
+        tables=(*_tables(report), *heap_tables(report)),
+        sections=tuple(heap_sections(report)),
         not_seen=tuple(printable(note) for note in report.notes),
         own_cost=_own_cost(report),
         next_command=printable(report.next_command or ""),
-    )
-
-
-def printable(text: str) -> str:
-    """
-    Text that cannot move the cursor, change colours or turn the reading direction.
-
-    Parameters
-    ----------
-    text : str
-        Anything; line ends and tabs become blanks, other control characters a replacement character.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        " " if char in "\n\r\t" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _UNPRINTABLE else char
-        for char in text
     )
 
 
@@ -247,25 +179,7 @@ def _details(finding: Finding) -> Iterable[str]:
 
 def _callers(finding: Finding) -> str:
     subject = finding.subject
-    return _outside(finding.stack, subject.function or "", subject.line or 0, ", ")
-
-
-def _outside(stack: Sequence[Frame], function: str, line: int, separator: str) -> str:
-    """The frames outside the one that is shown already, which may be a comprehension in the function."""
-    shown = (
-        index for index, frame in enumerate(stack)
-        if frame.line == line and (frame.function == function or frame.function.startswith(f"{function}.<locals>"))
-    )  # fmt: skip
-    callers = stack[next(shown, len(stack)) + 1 :]
-    if callers and (callers[0].function, callers[0].line) == (function, line):
-        callers = callers[1:]
-    words = [_named(frame) for frame in callers[:_CALLERS]] + (["..."] if len(callers) > _CALLERS else [])
-    return separator.join(words)
-
-
-def _named(frame: Frame) -> str:
-    name = frame.file.rpartition("/")[2]
-    return f"{frame.function} {name}:{frame.line}" if frame.line else f"{frame.function} {name}"
+    return outside(finding.stack, subject.function or "", subject.line or 0, ", ")
 
 
 def _tables(report: Report) -> Iterable[Table]:
@@ -315,7 +229,7 @@ def _thread_names(row: TableRow) -> str:
 
 def _row_callers(row: TableRow) -> str:
     line = row.where.rpartition(":")[2]
-    return _outside(row.stack, row.label, int(line) if line.isdecimal() else 0, " < ")
+    return outside(row.stack, row.label, int(line) if line.isdecimal() else 0, " < ")
 
 
 def _own_cost(report: Report) -> str:

@@ -18,9 +18,11 @@ from leakscope.reports.report_format import ReportFormat
 if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
     from leakscope.model.finding import Evidence, Finding
+    from leakscope.model.heap_report import HeapReport
     from leakscope.model.report import Report, TableRow
 
 _DIGITS = 6
+_WITH_STACKS = ("references", "exports", "unreached", "staying")
 _FLAT_ARRAY = re.compile(r"\[\n([^\[\]{}\"]*)\]")
 
 
@@ -66,6 +68,7 @@ def as_document(report: Report) -> dict[str, Any]:
         "grouped_by": report.grouped_by,
         "top_live": [_row(row) for row in report.top_live],
         "top_growing": [_row(row) for row in report.top_growing],
+        "heap": _heap(report.heap) if report.heap else None,
         "own_cost": _tidy(asdict(report.own_cost)) if report.own_cost else None,
         "next_command": report.next_command,
     }
@@ -110,6 +113,17 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
 def _row(row: TableRow) -> dict[str, Any]:
     document: dict[str, Any] = _tidy(asdict(row))
     document["stack"] = [_frame(frame) for frame in row.stack]
+    return document
+
+
+def _heap(heap: HeapReport) -> dict[str, Any]:
+    document: dict[str, Any] = _tidy(asdict(heap))
+    document["unreached_bytes"] = dict(heap.unreached_bytes)
+    for name in _WITH_STACKS:
+        for row, made in zip(document[name], getattr(heap, name), strict=True):
+            row["stack"] = [_frame(frame) for frame in made.stack]
+    for row in document["dominators"]:
+        row["address"] = f"0x{row['address']:x}"
     return document
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leakscope.model.report import Report
-    from leakscope.reports.first_screen import FirstScreen, Table
+    from leakscope.reports.first_screen import FirstScreen
+    from leakscope.reports.pieces import Table
 
 _SPARKLINE_WIDTH = 40
 _BAR_WIDTH = 30
@@ -63,9 +64,17 @@ def _lines(screen: FirstScreen) -> Iterable[str]:
     yield escaped(screen.program) + (f"; **{escaped(screen.end)}**" if screen.end else "")
     yield from _resident(screen)
     yield from _sparklines(screen)
+    if screen.objects:
+        yield from _title("Objects")
+        yield from (f"- {escaped(line)}" for line in screen.objects)
     yield from _findings(screen)
     for table in screen.tables:
         yield from _table(table)
+    for section in screen.sections:
+        yield from _title(section.title)
+        for entry in section.entries:
+            yield f"- {escaped(entry.head)}"
+            yield from (f"  - {escaped(detail)}" for detail in entry.details)
     if screen.not_seen:
         yield from _title("What was not seen")
         yield from (f"- {escaped(note)}" for note in screen.not_seen)

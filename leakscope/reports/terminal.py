@@ -18,7 +18,8 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from leakscope.reports.first_screen import Table, bars, first_screen
+from leakscope.reports.first_screen import bars, first_screen
+from leakscope.reports.pieces import Table
 from leakscope.reports.report_format import ReportFormat
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from leakscope.model.report import Report
-    from leakscope.reports.first_screen import Column, FirstScreen, Item, Part
+    from leakscope.reports.first_screen import FirstScreen
+    from leakscope.reports.pieces import Column, Item, Part
 
 Drawn: TypeAlias = "Text | Padding | Grid"
 
@@ -98,10 +100,14 @@ def _lines(screen: FirstScreen, width: int) -> Iterable[Drawn]:
     yield Text.assemble((f" {screen.verdict} ", _VERDICT_STYLES[screen.verdict]), "  ", _glued(screen.sentence))
     yield from _resident(screen, width)
     yield from _sparklines(screen, width)
+    if screen.objects:
+        yield from _title("Objects")
+        yield from (_indented(Text(_glued(line))) for line in screen.objects)
     yield from _findings(screen)
     for table in screen.tables:
         yield from _title(table.title)
         yield from (Padding(line, (0, 0, 0, 2)) for line in draw_table(table, width - 2))
+    yield from _sections(screen)
     if screen.not_seen:
         yield from _title("What was not seen")
         yield from (_hanging("- ", Text(_glued(note))) for note in screen.not_seen)
@@ -184,6 +190,14 @@ def _findings(screen: FirstScreen) -> Iterable[Drawn]:
                 yield Padding(Text(_glued(text)), (0, 0, 0, 5))
     if screen.more_findings:
         yield _indented(Text(screen.more_findings))
+
+
+def _sections(screen: FirstScreen) -> Iterable[Drawn]:
+    for section in screen.sections:
+        yield from _title(section.title)
+        for entry in section.entries:
+            yield _indented(Text(_glued(entry.head)))
+            yield from (Padding(Text(_glued(detail)), (0, 0, 0, 6)) for detail in entry.details)
 
 
 def _finding_line(item: Item) -> Text:

@@ -25,6 +25,7 @@ Source
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.gained import LEAST_GAIN
@@ -83,7 +84,5 @@ def _finding(facts: Facts, gained: GainedExports) -> Finding:
         growth=Growth(0, gained.gained, (facts.dumps.index(walked[0].dump), facts.dumps.index(last.dump))),
         stack=made.frames, holders=((NOBODY, gained.type),), threads=made.shares(),
         evidence=(Evidence("for", "exports gained that no view holds", float(gained.gained), "exports"),),
-        advice=(
-            f"see which native code got the buffer and never released it; leakscope path {last.dump.source} {address}",
-        ),
+        advice=(f"see which native code never released the buffer; leakscope path {quote(last.dump.source)} {address}",),
     )  # fmt: skip

@@ -29,11 +29,13 @@ Source
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
+from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.series import WIDTH_OF_95
 from leakscope.analysis.sites import NO_PYTHON, freed_by_others
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
@@ -44,6 +46,7 @@ from leakscope.units import format_bytes, format_count, format_duration, format_
 if TYPE_CHECKING:
     from leakscope.analysis.facts import Facts
     from leakscope.analysis.growing import Grown, Judgement
+    from leakscope.analysis.walked import Walked
     from leakscope.model.columns import I8, Column
     from leakscope.model.dump import Dump
     from leakscope.model.finding import ThreadShares
@@ -54,6 +57,7 @@ _DOUBT_BYTES = 1 << 20
 _DOUBT_SHARE = 0.05
 """Growth that is only suspected must be worth this much to be mentioned."""
 _LINE_SHARE = 0.1
+_PATHS = 3
 _WITNESS_SHARE = 0.1
 _GARBAGE_SHARE = 0.5
 """What a function holds is no growth if a collection, which will come, frees this part of it."""
@@ -91,6 +95,7 @@ class _Case:
         born = rows[live.born_s[rows] >= grown.judgement.trend.start_s]
         self.made = Made(facts, witness, born if len(born) else rows, grown.sites)
         self.place = self.made.place
+        self.holders = self._holders()
 
     def _witness(self) -> tuple[Dump, I8]:
         """The latest dump that holds a good part of it, and its rows: at the end it may have been freed."""
@@ -102,13 +107,23 @@ class _Case:
                 return dump, rows
         return self.facts.last, np.empty(0, dtype=np.int64)
 
+    def _walked(self) -> Walked | None:
+        """The dump of the witness with its objects."""
+        return next((each for each in self.facts.walked if each.dump is self.made.dump), None)
+
     def waits_for_collector(self) -> bool:
         """Whether a collection would free most of it, and there will be one."""
-        walked = next((each for each in self.facts.walked if each.dump is self.made.dump), None)
+        walked = self._walked()
         if walked is None or not walked.garbage.enabled or not len(self.made.rows):
             return False
         weight = self.made.dump.allocations.weight[self.made.rows]
         return float(weight[walked.freed_rows[self.made.rows]].sum()) >= _GARBAGE_SHARE * float(weight.sum())
+
+    def _holders(self) -> tuple[tuple[str, ...], ...]:
+        walked = self._walked()
+        if walked is None:
+            return ()
+        return paths_to(walked, walked.objects_of(self.made.rows), self.facts.roots, _PATHS)
 
     def finding(self) -> Finding:
         judgement, facts = self.judgement, self.facts
@@ -126,7 +141,7 @@ class _Case:
             bytes=round(self.bytes), count=round(self.blocks),
             growth=Growth(round(judgement.gain_bytes), round(gained), (first, len(facts.dumps) - 1)),
             stack=self.made.frames, evidence=tuple(self._evidence()), advice=tuple(self._advice()),
-            threads=self._threads(),
+            holders=self.holders, threads=self._threads(),
         )  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------ words
@@ -230,4 +245,7 @@ class _Case:
             return [f"let it run for {format_duration(self.judgement.longer_s)} under the same load"]
         if self.judgement.kind == "backlog":
             return [f"bound the queue that {where} fills, or empty it faster"]
+        if self.holders and self.place:
+            asked = f"leakscope path {quote(self.made.dump.source)} {quote(where)}"
+            return [f"give what holds them a bound, or remove what is done with; all holders: {asked}"]
         return [f"look for the container that keeps what {where} makes; give it a bound, or remove what is done with"]

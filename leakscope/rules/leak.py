@@ -29,9 +29,11 @@ Source
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.gained import LEAST_GAIN
+from leakscope.analysis.holder_words import paths_to
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
@@ -50,7 +52,7 @@ _LEAST_DOUBT = 20
 _NEW_SHARE = 0.5
 """Part of the objects that must be new for the finding to speak of objects, not of counters that rise."""
 _MOST_DOUBTS = 2
-NOBODY = "references that nobody accounts for"
+_PATHS = 2
 
 
 def check(facts: Facts) -> tuple[Finding, ...]:
@@ -93,8 +95,9 @@ class _Case:
 
     def finding(self) -> Finding:
         gained, made = self.gained, self.made
-        bytes_ = int(self.walked[-1].heap.total_size[gained.objects].sum())
-        between = (self.facts.dumps.index(self.walked[0].dump), self.facts.dumps.index(self.walked[-1].dump))
+        last = self.walked[-1]
+        bytes_ = int(last.holders.retained_by(gained.objects)[0])
+        between = (self.facts.dumps.index(self.walked[0].dump), self.facts.dumps.index(last.dump))
         return Finding(
             code=CODE, rule=NAME,
             verdict=Verdict.LEAK if self.sure else Verdict.UNKNOWN,
@@ -105,7 +108,7 @@ class _Case:
             bytes=bytes_, count=self.count,
             growth=Growth(bytes_ if self.new else 0, gained.gained, between),
             stack=made.frames, evidence=tuple(self._evidence()), advice=(self._advice(),),
-            holders=((NOBODY, gained.type),), threads=made.shares(),
+            holders=paths_to(last, gained.objects, self.facts.roots, _PATHS), threads=made.shares(),
         )  # fmt: skip
 
     def _sentence(self) -> str:
@@ -135,4 +138,4 @@ class _Case:
     def _advice(self) -> str:
         last, example = self.walked[-1], int(self.gained.objects[0])
         address = f"0x{int(last.heap.address[example]):x}"
-        return f"see which native code {self.made.where} calls; leakscope path {last.dump.source} {address}"
+        return f"see which native code {self.made.where} calls; leakscope path {quote(last.dump.source)} {address}"

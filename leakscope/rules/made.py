@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
+from leakscope.analysis.makers import Maker
 from leakscope.analysis.places import NOWHERE
-from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON, blocks_by_thread
-from leakscope.analysis.sources import module_name, plain_function, relative_path
+from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON
+from leakscope.analysis.sources import module_name, relative_path
 from leakscope.model.finding import Subject, ThreadShares
 from leakscope.units import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from leakscope.analysis.facts import Facts
-    from leakscope.model.allocations import Frame
-    from leakscope.model.columns import Column
-    from leakscope.model.dump import Dump
     from leakscope.model.finding import SubjectKind
 
 UNKNOWN_PLACE = "a line that was not recorded"
@@ -34,56 +31,24 @@ _DIGITS = re.compile(r"\d+")
 _MOSTLY = 0.5
 
 
-class Made:
-    """
-    Where some blocks were made.
-
-    Parameters
-    ----------
-    facts : Facts
-    dump : Dump
-        The dump of the rows, of the judged run.
-    rows : ndarray of int
-        Live blocks of it; none if nobody knows where the objects were made.
-    sites : sequence of int
-        Where to look if there are no rows.
-    """
-
-    def __init__(self, facts: Facts, dump: Dump, rows: Column, sites: Sequence[int] = ()) -> None:
-        self.facts, self.dump, self.rows = facts, dump, rows
-        self.known = len(rows) > 0 or len(sites) > 0
-        self.stack = facts.heaviest_stack(dump.allocations, rows, sites) if self.known else 0
-        self.frames = tuple(facts.last.stacks.frames(self.stack))
-        self.place, self.native = self._frame(facts.places.place), self._frame(facts.places.native)
-        self.made_in = self._frame(facts.places.made_in)
-        self.by_thread = blocks_by_thread(dump.allocations, dump.threads, rows)
-        self._stacks = dump.allocations.stack[rows]
-
-    def _frame(self, of_stack: Column) -> Frame | None:
-        return self.facts.frame(int(of_stack[self.stack])) if self.known else None
+class Made(Maker):
+    """Where the blocks or objects of a finding were made, in words."""
 
     @property
     def by_imports(self) -> bool:
         """Whether most of them were made while a module was imported: that happens once."""
-        imported = self.facts.places.imported[self._stacks] != NOWHERE
+        imported = self.facts.places.imported[self.dump.allocations.stack[self.rows]] != NOWHERE
         return len(imported) > 0 and float(np.mean(imported)) >= _MOSTLY
 
     @property
     def where(self) -> str:
-        """``app/cache.py:41``."""
-        if self.place is None:
-            return NO_PYTHON if self.known else UNKNOWN_PLACE
-        return self.line_of(self.place)
-
-    def line_of(self, frame: Frame) -> str:
-        """A frame as ``app/cache.py:41``."""
-        path = relative_path(frame.file, self.facts.roots)
-        return f"{path}:{frame.line}" if frame.line else path
+        """``app/cache.py:41``, or why there is no such line."""
+        return self.line or (NO_PYTHON if self.known else UNKNOWN_PLACE)
 
     @property
     def name(self) -> str:
         """The function and the line, `handle` in app/cache.py:41, or why there is no such name."""
-        return f"`{plain_function(self.place.function)}` in {self.where}" if self.place else self.where
+        return f"`{self.function}` in {self.where}" if self.place else self.where
 
     @property
     def by_whom(self) -> str:
@@ -112,7 +77,7 @@ class Made:
         return Subject(
             kind=kind, type=type_name,
             module=module_name(place.file, roots) if place else None,
-            function=plain_function(place.function) if place else None,
+            function=self.function if place else None,
             file=relative_path(place.file, roots) if place else None,
             line=place.line if place and place.line else None,
             library=native.file.rpartition("/")[2] if native else None,

@@ -28,6 +28,7 @@ Source
 from __future__ import annotations
 
 from math import sqrt
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.gained import LEAST_GAIN
@@ -107,7 +108,7 @@ class _Case:
             bytes=round(gained.bytes[-1]), count=round(gained.blocks[-1]),
             growth=Growth(round(gained.gained_bytes), round(gained.gained_blocks), between),
             stack=made.frames, evidence=tuple(self._evidence()), advice=(self._advice(),),
-            holders=((NOBODY, "str, bytes, int or the like"),), threads=made.shares(),
+            holders=((NOBODY,),), threads=made.shares(),
         )  # fmt: skip
 
     def _sentence(self) -> str:
@@ -134,5 +135,5 @@ class _Case:
         source = self.walked[-1].dump.source
         return (
             f"see which native code {self.made.where} calls that keeps a string or number; "
-            f"leakscope show {source} --by stack"
+            f"leakscope show {quote(source)} --by stack"
         )

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from builders import chunks, column, dump, live
+from heap_builders import heap_dump, heap_series
+from heap_lives import born_evenly
 from simulation import Life, recorded
 
 from leakscope.model.dump import Death, Dump, Health, LedgerTotals
@@ -104,6 +106,50 @@ def mapped() -> Report:
     )
 
 
+SHOP = {
+    "app.Session": ("main@app.py:3 > handle@app/web.py:41 > Session.__init__@app/sessions.py:12", "worker-1"),
+    **dict.fromkeys(
+        ("basket", "basket1", "basket2"),
+        ("main@app.py:3 > handle@app/web.py:41 > Session.__init__@app/sessions.py:14", "worker-1"),
+    ),
+    **dict.fromkeys(("lost", "lost1", "lost2"), ("main@app.py:3 > parse@app/native.py:20", "worker-2")),
+    "node": "main@app.py:3 > tie@app/tree.py:5",
+    "word": "main@app.py:3 > read@app/words.py:9",
+}
+
+
+TAKEN = {"walk_s": 0.31, "pause_s": 0.012}
+
+
+def _shop(generations: int) -> str:
+    later = "".join(
+        f"""
+        d -> Session{n}#200=app.Session:48 .basket -> basket{n}#200=list:56+800; lost{n}#100=list:56!1"""
+        for n in range(1, generations)
+    )
+    return f"""
+        <module app.sessions> m=module -> n=ns:64+9000; n [CACHE] -> cache=app.Cache:48 .entries -> d=dict:64+4000
+        d -> Session#40=app.Session:48 .basket -> basket#40=list:56+800
+        lost#20=list:56!1; node#40=app.Node:9000 .up -> node
+        n [WORDS] -> words=list:56+400 -> word#30=str:9000(digest=9); n [EMPTY] -> e=list:56+300000 -> word{later}
+    """
+
+
+def objects() -> Report:
+    """One dump of a shop with its objects."""
+    text = live({"main@app.py:3 > log@app/native.py:31": (50, 200)}, thread="worker-2")
+    (seen,) = born_evenly([heap_dump(_shop(1), made=SHOP, other=text, heap_facts=TAKEN, source="run/0001.lks")])
+    return judge([seen], objects=True)
+
+
+def compared() -> Report:
+    """Three dumps of a shop that gains sessions, lists nobody holds and texts nobody refers to."""
+    texts = [live({"main@app.py:3 > log@app/native.py:31": (n, 200)}, thread="worker-2") for n in (50, 150, 250)]
+    dumps = heap_series(*map(_shop, (1, 2, 3)), made=SHOP, others=texts, heap_facts=TAKEN)
+    return judge([replace(d, source=f"run/000{d.meta.number}.lks") for d in born_evenly(dumps)], objects=True)
+
+
 REPORTS = {
-    "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped,
+    "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped, "objects": objects,
+    "compared": compared,
 }  # fmt: skip

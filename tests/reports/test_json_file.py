@@ -30,7 +30,7 @@ def document(name: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown"])
+@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared"])
 def test_the_document_is_the_golden_one(name: str) -> None:
     assert_golden(render(REPORTS[name]()), f"json/{name}.json")
 
@@ -50,7 +50,8 @@ def test_every_field_of_the_design_is_there(name: str) -> None:
         assert finding["threads"].keys() == {"allocated_by", "released_by"}
         assert finding["growth"].keys() == {"bytes", "count", "between"}
         assert all(each.keys() == {"stance", "claim", "value", "unit", "error"} for each in finding["evidence"])
-        assert finding["holders"] is None
+        assert (finding["holders"] is None) == (report["heap"] is None)
+        assert all(isinstance(link, str) for path in finding["holders"] or () for link in path)
 
 
 def test_the_order_of_fields_is_that_of_the_design() -> None:

@@ -12,7 +12,7 @@ from leakscope.reports import markdown, terminal
 from leakscope.reports.markdown import escaped
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown"])
+@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared"])
 def test_the_page_is_the_golden_one(name: str) -> None:
     assert_golden(markdown.render(REPORTS[name]()), f"markdown/{name}.md")
 

@@ -10,13 +10,14 @@ from golden import assert_golden
 from reports.drawn import REPORTS
 from rich.cells import cell_len
 
-from leakscope.reports.first_screen import Column, Table, first_screen, printable
+from leakscope.reports.first_screen import first_screen
+from leakscope.reports.pieces import Column, Table, printable
 from leakscope.reports.terminal import draw_table, fitting, render
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "mapped"])
+@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "mapped", "objects", "compared"])
 @pytest.mark.parametrize("width", [100, 60])
 def test_the_first_screen_is_the_golden_one(name: str, width: int) -> None:
     assert_golden(render(REPORTS[name](), width=width), f"terminal/{name}-{width}.txt")

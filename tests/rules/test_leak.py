@@ -38,7 +38,7 @@ def test_new_objects_that_are_made_all_the_time_and_held_by_nobody_leak() -> Non
     assert (subject.kind, subject.type, subject.function, subject.line) == ("references", "list", "step", 12)
     assert (subject.file, subject.thread) == ("app.py", "worker-1")
     assert [frame.line for frame in finding.stack] == [12, 3]
-    assert finding.holders == (("references that nobody accounts for", "list"),)
+    assert finding.holders == (("a reference that nobody accounts for (C code)", "list"),)
     assert finding.threads is not None
     assert dict(finding.threads.allocated_by) == {"worker-1": 100}
     assert "leakscope path drawn-0002.lks 0x7f" in finding.advice[0]
