@@ -16,6 +16,7 @@ from leakscope import native
 from leakscope.capture.dumps import BOUNDED_REASONS
 from leakscope.capture.heap import BY_REQUEST, BY_WISH, CLAIM_BY_SCHEDULE_S, CLAIM_S, HeapWatch, Stage
 from leakscope.capture.meta import facts_now
+from leakscope.errors import DiskFull
 from leakscope.model.heap import HeapMeta
 from leakscope.model.meta_text import write_meta
 
@@ -228,6 +229,11 @@ class Taking:
             parts = (frozen.table,) if graph is None else (frozen.table, graph)
             native.write_dump(self._ledger, str(path), text, frozen.columns, parts)
             self._folder.took(path, frozen.meta.reason)
+        except DiskFull as error:
+            if graph is not None:
+                return self._write(frozen, HeapMeta(problem="there was no room for it on the disk"))
+            self._note(error)
+            return None
         except Exception as error:  # noqa: BLE001 - told at the end
             self._note(error)
             return None
