@@ -2,10 +2,15 @@
 // compiler's own; it takes no lock on the C libraries in use today (they publish libraries by _dl_find_object), and
 // the recursive loader lock on older ones, which is why no lock of ours is held here.
 #include <dlfcn.h>
+#include <link.h>
 #include <string.h>
 #include <unwind.h>
 
 #include "process.h"
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+#pragma weak _dl_find_object  // since glibc 2.35
+#endif
 
 namespace leakscope::hook {
 namespace {
@@ -30,6 +35,24 @@ _Unwind_Reason_Code collect(_Unwind_Context* context, void* argument) {
   return positions.count < frame_limit ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
+struct Library {
+  const char* path;  // null: nobody's
+  std::uintptr_t base;
+};
+
+// dladdr() would find the function too, by going over all symbols of the library.
+Library library_at(std::uintptr_t position) noexcept {
+  auto* address = reinterpret_cast<void*>(position);
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+  if (dl_find_object found{}; &_dl_find_object != nullptr && _dl_find_object(address, &found) == 0 &&
+                              found.dlfo_link_map != nullptr && *found.dlfo_link_map->l_name != 0)
+    return {found.dlfo_link_map->l_name, reinterpret_cast<std::uintptr_t>(found.dlfo_map_start)};
+#endif
+  Dl_info info{};
+  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {nullptr, 0};
+  return {info.dli_fname, reinterpret_cast<std::uintptr_t>(info.dli_fbase)};
+}
+
 // Code position to frame, direct mapped: a miss costs a look-up in the loader and the frame table.
 struct Known {
   std::atomic<std::uintptr_t> position;
@@ -43,15 +66,11 @@ FrameId frame_at(std::uintptr_t position) noexcept {
     const FrameId frame = entry.frame.load(std::memory_order_relaxed);
     if (entry.position.load(std::memory_order_acquire) == position) return frame;
   }
-  Dl_info info{};
+  const Library library = library_at(position);
   Frame row{};
   row.kind = FrameKind::native;
-  if (dladdr(reinterpret_cast<void*>(position), &info) != 0 && info.dli_fname != nullptr) {
-    row.file = recorder.trie().string(info.dli_fname);
-    row.offset = position - reinterpret_cast<std::uintptr_t>(info.dli_fbase);
-  } else {
-    row.offset = position;
-  }
+  if (library.path != nullptr) row.file = recorder.trie().string(library.path);
+  row.offset = position - library.base;
   const FrameId frame = recorder.trie().frame(row);
   entry.position.store(0, std::memory_order_release);
   entry.frame.store(frame, std::memory_order_relaxed);

@@ -182,7 +182,7 @@ StackCache* acquire_cache(ThreadState& thread) noexcept {
     }
   }
   if (thread.cache == nullptr) thread.cache = static_cast<StackCache*>(prim::map_memory(sizeof(StackCache)));
-  if (thread.cache != nullptr) thread.cache->count = 0;
+  if (thread.cache != nullptr) thread.cache->clear();
   return thread.cache;
 }
 

@@ -17,7 +17,10 @@ struct StackCache {
   std::uint32_t count;
   std::uint32_t codes_freed;  // what python/codes.h had counted when this was last looked at
   StackCache* next_free;
-  Entry entries[depth_limit];
+  const void* behind_root;  // what was behind the frame of entries()[0] when that came
+  // The first item is no frame's: whoever goes towards the root ends there without counting, and a stack without
+  // entries has its node, 0, too.
+  Entry chain[depth_limit + 1];
   const void* walked[depth_limit];  // frames on the way to a known one
 
   // Steps taken before: from a node by an instruction to a node. Direct mapped.
@@ -36,6 +39,14 @@ struct StackCache {
   };
   static constexpr std::uint32_t unwound_count = 512;
   Unwound unwound[unwound_count];
+
+  Entry* entries() noexcept { return chain + 1; }
+  const Entry* entries() const noexcept { return chain + 1; }
+  StackId node() const noexcept { return chain[count].node; }
+  void clear() noexcept {
+    count = 0;
+    chain[0] = {this, nullptr, 0};  // an address that no frame has
+  }
 };
 
 // Taken over from ended threads where possible, so that thousands of short threads cost the memory of those alive.

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "../core/location_table.h"
+
 namespace leakscope::python {
 
 std::atomic<std::uint32_t> codes_freed{0};
@@ -25,6 +27,7 @@ struct Code {
   StringId function;
   StringId file;
   Range range;
+  LineCursor lines;
 };
 
 constexpr std::uint32_t code_limit = 1u << 20;
@@ -96,15 +99,31 @@ std::uint32_t add_code(PyCodeObject* code) noexcept {
   }
   std::uintptr_t begin = 0, end = 0;
   position_range(code, begin, end);
-  codes[row] = {code, intern(name_of(code)), intern(code->co_filename), {begin, end}};
+  codes[row] = {code,
+                intern(name_of(code)),
+                intern(code->co_filename),
+                {begin, end},
+                before_first(code->co_firstlineno)};
   if (!code_index.insert(hash_of(code), row, [](std::uint32_t at) { return hash_of(codes[at].address); })) {
-    codes[row] = {nullptr, 0, free_code, {}};
+    codes[row] = {nullptr, 0, free_code, {}, {}};
     free_code = row;
     return 0;
   }
   if (code_page_of(code) != 255) ++code_page_of(code);
   hook::filter_add(reinterpret_cast<std::uintptr_t>(code));
   return row;
+}
+
+int line_of(PyCodeObject* code, LineCursor& cursor, int offset) noexcept {
+#if PY_VERSION_HEX < 0x030B0000
+  (void)cursor;
+  return PyCode_Addr2Line(code, offset);
+#else
+  if (offset < 0 || !PyBytes_Check(code->co_linetable)) return code->co_firstlineno;
+  return line_at(cursor, reinterpret_cast<const std::uint8_t*>(PyBytes_AS_STRING(code->co_linetable)),
+                 static_cast<std::size_t>(PyBytes_GET_SIZE(code->co_linetable)), code->co_firstlineno,
+                 offset);
+#endif
 }
 
 }  // namespace
@@ -127,7 +146,7 @@ FrameId frame_id(const RawFrame* frame) noexcept {
   Frame names{};
   names.function = codes[row].function;
   names.file = codes[row].file;
-  names.line = PyCode_Addr2Line(code, byte_offset(frame, code));
+  names.line = line_of(code, codes[row].lines, byte_offset(frame, code));
   if (names.line < 0) names.line = 0;
   const FrameId found = hook::recorder.trie().frame(names);
   entry = {at, found};
@@ -141,7 +160,7 @@ void code_freed(const void* address) noexcept {
       [](std::uint32_t at) { return hash_of(codes[at].address); });
   if (row == 0) return;
   const Range range = codes[row].range;
-  codes[row] = {nullptr, 0, free_code, {}};
+  codes[row] = {nullptr, 0, free_code, {}, {}};
   free_code = row;
   if (code_page_of(address) != 255) --code_page_of(address);
   hook::filter_remove(reinterpret_cast<std::uintptr_t>(address));
@@ -164,7 +183,7 @@ void catch_up(StackCache& cache) noexcept {
       for (StackCache::Step& step : cache.steps)
         if (range.holds(step.position)) step.position = nullptr;
       for (std::uint32_t entry = 0; entry < cache.count; ++entry)
-        if (range.holds(cache.entries[entry].position)) cache.count = entry;
+        if (range.holds(cache.entries()[entry].position)) cache.count = entry;
     }
   }
   cache.codes_freed = count;

@@ -14,65 +14,84 @@ std::uint32_t walk_limit = StackCache::depth_limit;
 
 // ---- stacks ------------------------------------------------------------------------------------------------------
 
-StackCache::Entry entry_for(StackCache& cache, const RawFrame* frame, StackId parent) noexcept {
+__attribute__((noinline)) void make_step(StackCache::Step& step, const RawFrame* frame,
+                                         StackId parent) noexcept {
+  const FrameId id = frame_id(frame);
+  step = {position(frame), parent, id == 0 ? parent : hook::recorder.trie().child(parent, id)};
+}
+
+// Too deep: forget the outer half, its nodes stay what they are.
+__attribute__((noinline)) void forget_outer_half(StackCache& cache) noexcept {
+  constexpr std::uint32_t half = StackCache::depth_limit / 2;
+  for (std::uint32_t at = 0; at < half; ++at) cache.entries()[at] = cache.entries()[at + half];
+  cache.count = half;
+}
+
+inline StackId push(StackCache& cache, const RawFrame* frame) noexcept {
+  if (__builtin_expect(cache.count == StackCache::depth_limit, 0)) forget_outer_half(cache);
   const void* at = position(frame);
-  const std::uint64_t key = (reinterpret_cast<std::uintptr_t>(at) >> 1) + std::uint64_t{parent} * 0x9E3779B1u;
+  StackCache::Entry* parent = cache.chain + cache.count;
+  const std::uint64_t key =
+      (reinterpret_cast<std::uintptr_t>(at) >> 1) + std::uint64_t{parent->node} * 0x9E3779B1u;
   StackCache::Step& step = cache.steps[(key ^ (key >> 10)) & (StackCache::step_count - 1)];
-  if (step.position != at || step.parent != parent) {
-    const FrameId id = frame_id(frame);
-    step = {at, parent, id == 0 ? parent : hook::recorder.trie().child(parent, id)};
-  }
-  return {frame, at, step.node};
-}
-
-void push(StackCache& cache, const RawFrame* frame) noexcept {
-  if (cache.count ==
-      StackCache::depth_limit) {  // too deep: forget the outer half, its nodes stay what they are
-    constexpr std::uint32_t half = StackCache::depth_limit / 2;
-    for (std::uint32_t at = 0; at < half; ++at) cache.entries[at] = cache.entries[at + half];
-    cache.count = half;
-  }
-  const StackId parent = cache.count == 0 ? 0 : cache.entries[cache.count - 1].node;
-  cache.entries[cache.count] = entry_for(cache, frame, parent);
+  if (__builtin_expect(step.position != at || step.parent != parent->node, 0))
+    make_step(step, frame, parent->node);
+  if (cache.count == 0) cache.behind_root = behind(frame);
+  parent[1] = {frame, at, step.node};
   ++cache.count;
+  return step.node;
 }
 
-// Compares the cached chain from entry `at` down with the frames from `frame` on, at most frame_limit of them.
-// Returns how many entries, from the root, are still true; no_match if the chains are not the same frames.
-constexpr std::uint32_t no_match = ~std::uint32_t{0};
+// Is nothing but what the interpreter puts there between a frame and the end? `next` is behind it.
+inline bool ends_with(const StackCache& cache, const RawFrame* frame, const RawFrame* next) noexcept {
+  if (next == nullptr) return true;
+  return (next == cache.behind_root && behind(next) == nullptr) || caller(frame) == nullptr;
+}
 
-inline std::uint32_t verified(const StackCache& cache, std::uint32_t at, const RawFrame* frame) noexcept {
-  const StackCache::Entry* entry = cache.entries + at;
-  const StackCache::Entry* valid = entry + 1;
-  const StackCache::Entry* last = at < frame_limit ? cache.entries : entry - (frame_limit - 1);
+// Compares the cached chain from an entry down with the frames from `frame` on, to the root or (Bounded) to the entry
+// `stop`, which is not looked at. Returns the first entry, from the root, that is not true any more; no_match if the
+// chains are not the same frames.
+constexpr const StackCache::Entry* no_match = nullptr;
+
+template <bool Bounded>
+inline const StackCache::Entry* verified_to(const StackCache& cache, const StackCache::Entry* stop,
+                                            const StackCache::Entry* entry, const RawFrame* frame) noexcept {
+  const StackCache::Entry* stale = entry + 1;
   for (;;) {
-    if (__builtin_expect(entry->position != position(frame), 0)) valid = entry;
-    if (entry == last) break;
+    if (__builtin_expect(entry->position != position(frame), 0)) stale = entry;
+    --entry;
+    if (Bounded && entry == stop) return stale;
     const RawFrame* next = behind(frame);
-    // Entries hold Python frames only and no null, so an equal pointer needs no second look.
-    if (__builtin_expect((--entry)->frame != next, 0)) {
+    // Entries hold Python frames only, so an equal pointer needs no second look. At the end no pointer is equal.
+    if (__builtin_expect(entry->frame != next, 0)) {
+      // Where the chain begins, so must the frames; unless its outer half was forgotten.
+      if (!Bounded && entry == stop)
+        return cache.count >= StackCache::depth_limit / 2 || ends_with(cache, frame, next) ? stale : no_match;
       next = caller(frame);
       if (entry->frame != next) return no_match;
     }
     frame = next;
   }
-  // Where the chain begins, so must the frames; unless its outer half was forgotten, see push().
-  if (entry == cache.entries && cache.count < StackCache::depth_limit / 2 && caller(frame) != nullptr)
-    return no_match;
-  return static_cast<std::uint32_t>(valid - cache.entries);
 }
 
-inline std::uint32_t found_near_top(const StackCache& cache, const RawFrame* frame) noexcept {
+inline const StackCache::Entry* verified(const StackCache& cache, const StackCache::Entry* entry,
+                                         const RawFrame* frame) noexcept {
+  if (__builtin_expect(entry - cache.chain > static_cast<std::ptrdiff_t>(frame_limit), 0))
+    return verified_to<true>(cache, entry - frame_limit, entry, frame);
+  return verified_to<false>(cache, cache.chain, entry, frame);
+}
+
+inline StackCache::Entry* found_near_top(StackCache& cache, const RawFrame* frame) noexcept {
   constexpr std::uint32_t reach = 8;
-  const std::uint32_t lowest = cache.count > reach ? cache.count - reach : 0;
-  for (std::uint32_t at = cache.count; at > lowest; --at)
-    if (cache.entries[at - 1].frame == frame) return at - 1;
-  return no_match;
+  StackCache::Entry* lowest = cache.chain + (cache.count > reach ? cache.count - reach : 0);
+  for (StackCache::Entry* entry = cache.chain + cache.count; entry > lowest; --entry)
+    if (entry->frame == frame) return entry;
+  return nullptr;
 }
 
 // The whole way to the root, keeping the entries that are still true from the root on. A stack too deep for that is
 // cut to its innermost frames: recursions of any depth then share their stacks.
-StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
+__attribute__((noinline)) StackId capture_all(StackCache& cache, const RawFrame* frame) noexcept {
   std::uint32_t walked = 0;
   for (; frame != nullptr && walked < walk_limit; frame = caller(frame)) cache.walked[walked++] = frame;
   if (frame != nullptr) {
@@ -83,13 +102,37 @@ StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
   std::uint32_t same = 0;
   while (same < cache.count && same < walked) {
     const auto* candidate = static_cast<const RawFrame*>(cache.walked[walked - 1 - same]);
-    if (cache.entries[same].frame != candidate || cache.entries[same].position != position(candidate)) break;
+    const StackCache::Entry& entry = cache.entries()[same];
+    if (entry.frame != candidate || entry.position != position(candidate)) break;
     ++same;
   }
   cache.count = same;
   for (std::uint32_t at = walked - same; at-- > 0;)
     push(cache, static_cast<const RawFrame*>(cache.walked[at]));
-  return cache.count == 0 ? 0 : cache.entries[cache.count - 1].node;
+  return cache.node();
+}
+
+// From `entry`, which is `frame`'s, to the newest of the `walked` frames that came since.
+inline StackId completed(StackCache& cache, StackCache::Entry* entry, const RawFrame* frame,
+                         std::uint32_t walked, const RawFrame* newest_frame) noexcept {
+  const StackCache::Entry* stale = verified(cache, entry, frame);
+  if (__builtin_expect(stale == no_match, 0)) return capture_all(cache, newest_frame);
+  cache.count = static_cast<std::uint32_t>(stale - cache.entries());
+  for (; stale <= entry; ++stale) push(cache, static_cast<const RawFrame*>(stale->frame));
+  while (walked > 0) push(cache, static_cast<const RawFrame*>(cache.walked[--walked]));
+  return cache.node();
+}
+
+__attribute__((noinline)) StackId capture_new(StackCache& cache, const RawFrame* newest_frame) noexcept {
+  std::uint32_t walked = 0;
+  const RawFrame* frame = newest_frame;
+  StackCache::Entry* entry = nullptr;
+  while (frame != nullptr && walked < 64 && (entry = found_near_top(cache, frame)) == nullptr) {
+    cache.walked[walked++] = frame;
+    frame = caller(frame);
+  }
+  if (entry == nullptr) return capture_all(cache, newest_frame);
+  return completed(cache, entry, frame, walked, newest_frame);
 }
 
 // Most allocations happen at almost the same stack as the one before. So: walk up from the newest frame to one that
@@ -97,23 +140,17 @@ StackId capture_all(StackCache& cache, RawFrame* frame) noexcept {
 // Stopping at the first equal frame would be wrong: after a() calls helper() from two lines, helper's frame has the
 // same address and instruction both times, and only the caller's position tells them apart. Beyond frame_limit frames
 // the cache is trusted: a wrong root of so deep a stack is accepted, a wrong caller is not.
-inline StackId capture(StackCache& cache, RawFrame* newest_frame) noexcept {
+inline StackId capture(StackCache& cache, PyThreadState* state) noexcept {
   if (__builtin_expect(cache.codes_freed != codes_freed.load(std::memory_order_acquire), 0)) catch_up(cache);
-  std::uint32_t walked = 0;
-  RawFrame* frame = newest_frame;
-  std::uint32_t at = no_match;
-  while (frame != nullptr && walked < 64 && (at = found_near_top(cache, frame)) == no_match) {
-    cache.walked[walked++] = frame;
-    frame = caller(frame);
+  const RawFrame* frame = current(state);
+  StackCache::Entry* top = cache.chain + cache.count;
+  // A frame that was here before, at an instruction seen before, is Python's and has begun.
+  if (top->frame != frame || top->position != position(frame)) {
+    frame = newest(state);
+    if (frame == nullptr) return 0;
+    if (top->frame != frame) return capture_new(cache, frame);
   }
-  if (at == no_match) return capture_all(cache, newest_frame);
-  const std::uint32_t valid = verified(cache, at, frame);
-  if (valid == no_match) return capture_all(cache, newest_frame);
-  cache.count = valid;
-  for (std::uint32_t stale = valid; stale <= at; ++stale)
-    push(cache, static_cast<const RawFrame*>(cache.entries[stale].frame));
-  while (walked > 0) push(cache, static_cast<const RawFrame*>(cache.walked[--walked]));
-  return cache.entries[cache.count - 1].node;
+  return completed(cache, top, frame, 0, frame);
 }
 
 PyThreadState* thread_state_here(Locking locking) noexcept {
@@ -152,9 +189,7 @@ StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
   }
   StackCache* cache =
       __builtin_expect(thread.cache != nullptr, 1) ? thread.cache : hook::acquire_cache(thread);
-  RawFrame* frame = newest(state);
-  if (cache == nullptr || frame == nullptr) return 0;
-  return capture(*cache, frame);
+  return cache == nullptr ? 0 : capture(*cache, state);
 }
 
 }  // namespace leakscope::python
