@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from leakscope.model.columns import F8, I8, Column
 
 NO_SITE = -1
+_LEAST_GAP = 0.4
+"""Part of the usual time between dumps below which two dumps are one moment."""
 SITE_BITS = 32
 """Bits of a group's key below its type or domain."""
 
@@ -70,7 +72,7 @@ def add_up(found: Sequence[tuple[Column, Column]]) -> tuple[I8, F8]:
     return keys, values
 
 
-def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column) -> Pace:
+def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column, idle_from_s: float) -> Pace:
     """
     How a group was gained, see `lasting`.
 
@@ -81,8 +83,38 @@ def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column) -> 
         Of the group in each dump.
     new_rows : ndarray of int
         Blocks of the last dump that it gained.
+    idle_from_s : float
+        When the program ran out of work; infinite if it did not.
     """
-    last = walked[-1]
+    last, times = walked[-1], [each.dump.meta.elapsed_s for each in walked]
     births = last.dump.allocations.born_s[new_rows].astype(np.float64) if len(new_rows) else None
-    times = [each.dump.meta.elapsed_s for each in walked]
-    return pace_of(values.tolist(), times, births, (times[0], times[-1]))
+    shown = telling_moments(times, idle_from_s)
+    window = (times[0], max(min(times[-1], idle_from_s), times[0]))
+    return pace_of([float(values[at]) for at in shown], [times[at] for at in shown], births, window)
+
+
+def telling_moments(times_s: Sequence[float], idle_from_s: float) -> list[int]:
+    """
+    Which dumps tell how fast something was gained: none after the first at rest, none that follows on another's heels.
+
+    Parameters
+    ----------
+    times_s : sequence of float
+        Ascending.
+    idle_from_s : float
+
+    Returns
+    -------
+    list of int
+        Numbers of dumps, the first one among them, and at least two if there are.
+    """
+    at_work = sum(time < idle_from_s for time in times_s)
+    shown = list(range(min(max(at_work + 1, 2), len(times_s))))
+    while len(shown) > 2:
+        gaps = np.diff([times_s[at] for at in shown])
+        nearest = int(np.argmin(gaps))
+        if gaps[nearest] >= _LEAST_GAP * float(np.median(gaps)):
+            break
+        # Of two that are close the first and the last dump stay.
+        shown.pop(nearest if nearest == len(gaps) - 1 else nearest + 1)
+    return shown

@@ -97,7 +97,7 @@ class Facts:
     @cached_property
     def unaccounted(self) -> Unaccounted:
         """What nobody accounts for, compared between the dumps that have an object graph."""
-        return Unaccounted(self.walked, self.sites.by_stack)
+        return Unaccounted(self.walked, self.sites.by_stack, self.idle_from_s)
 
     @cached_property
     def by_site(self) -> Groups:

@@ -135,7 +135,9 @@ class GainedExports:
         return self.values[-1] - self.values[0]
 
 
-def gained_references(walked: Sequence[Walked], site_of_stack: Column) -> tuple[GainedReferences, ...]:
+def gained_references(
+    walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float
+) -> tuple[GainedReferences, ...]:
     """
     Groups of objects that gained references which nobody accounts for, most first.
 
@@ -145,6 +147,8 @@ def gained_references(walked: Sequence[Walked], site_of_stack: Column) -> tuple[
         At least two dumps of one run.
     site_of_stack : ndarray of int
         Site of each stack of the last dump.
+    idle_from_s : float
+        When the program ran out of work; infinite if it did not.
     """
     amounts = [each.unexplained for each in (walked[0], walked[-1])]
     grown, _ = _grown(_sums((walked[0], walked[-1]), amounts, site_of_stack))
@@ -161,7 +165,7 @@ def gained_references(walked: Sequence[Walked], site_of_stack: Column) -> tuple[
     more = last.unexplained - before
     found = []
     for key in grown.tolist():
-        objects = np.flatnonzero((key_of == key) & (more > 0))
+        objects = np.flatnonzero((key_of == key) & (more > 0) & ~last.young)
         if len(objects) == 0:
             continue
         of_group = values[:, int(np.searchsorted(keys, key))]
@@ -171,14 +175,14 @@ def gained_references(walked: Sequence[Walked], site_of_stack: Column) -> tuple[
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
                 values=tuple(of_group.astype(int).tolist()), objects=objects, more=more[objects],
                 new_objects=int((same[objects] < 0).sum()), rows=rows[rows >= 0],
-                pace=pace_between(walked, of_group, rows[(rows >= 0) & (same[objects] < 0)]),
+                pace=pace_between(walked, of_group, rows[(rows >= 0) & (same[objects] < 0)], idle_from_s),
                 apart="type" if last.of_types[objects[0]] else "None" if last.of_none[objects[0]] else "",
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))
 
 
-def gained_exports(walked: Sequence[Walked], site_of_stack: Column) -> tuple[GainedExports, ...]:
+def gained_exports(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float) -> tuple[GainedExports, ...]:
     """
     Groups of buffers that gained exports for which there is no view, most first.
 
@@ -186,6 +190,8 @@ def gained_exports(walked: Sequence[Walked], site_of_stack: Column) -> tuple[Gai
     ----------
     walked : sequence of Walked
     site_of_stack : ndarray of int
+    idle_from_s : float
+        When the program ran out of work; infinite if it did not.
     """
     amounts = []
     for each in walked:
@@ -197,19 +203,19 @@ def gained_exports(walked: Sequence[Walked], site_of_stack: Column) -> tuple[Gai
     last, found = walked[-1], []
     key_of = object_keys(last, last, np.arange(last.heap.count), site_of_stack)
     for key in grown.tolist():
-        objects = np.flatnonzero((key_of == key) & (amounts[-1] > 0))
+        objects = np.flatnonzero((key_of == key) & (amounts[-1] > 0) & ~last.young)
         of_group, rows = values[:, int(np.searchsorted(keys, key))], last.row[objects]
         found.append(
             GainedExports(
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
                 values=tuple(of_group.astype(int).tolist()), objects=objects, rows=rows[rows >= 0],
-                pace=pace_between(walked, of_group, rows[rows >= 0]),
+                pace=pace_between(walked, of_group, rows[rows >= 0], idle_from_s),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))
 
 
-def gained_blocks(walked: Sequence[Walked], site_of_stack: Column) -> tuple[GainedBlocks, ...]:
+def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float) -> tuple[GainedBlocks, ...]:
     """
     Groups of blocks that belong to no object and became more, by bytes, most first.
 
@@ -217,6 +223,8 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column) -> tuple[Gain
     ----------
     walked : sequence of Walked
     site_of_stack : ndarray of int
+    idle_from_s : float
+        When the program ran out of work; infinite if it did not.
     """
     grown, _ = _grown(_block_sums((walked[0], walked[-1]), site_of_stack, bytes_=False))
     if len(grown) == 0:
@@ -234,7 +242,7 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column) -> tuple[Gain
             GainedBlocks(
                 domain=last.dump.meta.domains[key >> SITE_BITS], site=(key & _SITE_MASK) - 1,
                 blocks=tuple(blocks[:, at].tolist()), bytes=tuple(sizes[:, at].tolist()), rows=rows,
-                pace=pace_between(walked, blocks[:, at], rows),
+                pace=pace_between(walked, blocks[:, at], rows, idle_from_s),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained_bytes))
@@ -252,7 +260,7 @@ def _sums(walked: Sequence[Walked], amounts: Sequence[I8], site_of_stack: Column
     """Groups and their amounts in each dump: keys ascending, values of shape (dumps, groups)."""
     found = []
     for each, amount in zip(walked, amounts, strict=True):
-        objects = np.flatnonzero(amount)
+        objects = np.flatnonzero((amount > 0) & ~each.young)
         keys = object_keys(each, walked[-1], objects, site_of_stack)
         found.append((keys[keys >= 0], amount[objects][keys >= 0]))
     return add_up(found)

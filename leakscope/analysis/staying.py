@@ -66,7 +66,9 @@ class Staying:
         return self.counts[-1] - self.counts[0]
 
 
-def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int) -> tuple[Staying, ...]:
+def staying_objects(
+    walked: Sequence[Walked], site_of_stack: Column, most: int, idle_from_s: float
+) -> tuple[Staying, ...]:
     """
     Groups of objects that became more, by what they gained, biggest first.
 
@@ -78,13 +80,15 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int) 
         Site of each stack of the last dump.
     most : int
         How many groups to give.
+    idle_from_s : float
+        When the program ran out of work; infinite if it did not.
 
     Notes
     -----
-    What only a collection would free is left out: it does not stay.
+    What only a collection would free is left out: it does not stay.  So is what is too young to tell who made it.
     """
     first, last = walked[0], walked[-1]
-    alive = [np.flatnonzero(~each.garbage.freed) for each in walked]
+    alive = [np.flatnonzero(~(each.garbage.freed | each.young)) for each in walked]
     keys = [object_keys(each, last, objects, site_of_stack) for each, objects in zip(walked, alive, strict=True)]
     sizes = [each.heap.total_size[objects].astype(np.float64) for each, objects in zip(walked, alive, strict=True)]
     groups, counts = add_up([(key[key >= 0], np.ones(int((key >= 0).sum()))) for key in keys])
@@ -108,7 +112,7 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int) 
                 counts=tuple(counts[:, at].astype(int).tolist()), bytes=int(last.heap.total_size[objects].sum()),
                 gained_bytes=int(gained_bytes[at]), objects=objects, rows=rows,
                 stayed=float("nan") if stayed is None else stayed.get(key, 0.0),
-                pace=pace_between(walked, counts[:, at], rows),
+                pace=pace_between(walked, counts[:, at], rows, idle_from_s),
             )
         )  # fmt: skip
     return tuple(found)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TOO_YOUNG_S = 0.2
 """Blocks born this long before the heap was frozen, or later, say nothing about objects."""
 OBJECT_DOMAIN = "obj"
+UNKNOWN, TOO_YOUNG = -1, -2
+"""No row of the live table."""
 _BIRTHS_ARE_COARSE = 0.004
 """Exact recordings keep the time of birth to within this part of it."""
 _NO_OBJECTS = ("mapping",)
@@ -67,17 +69,19 @@ def blocks_of_objects(dump: Dump, heap: HeapGraph) -> I8:
     Returns
     -------
     ndarray of int64, shape (n,)
-        Row of the live table; -1 where the block was not recorded or is too young to tell.
+        Row of the live table; `UNKNOWN` where the block was not recorded, `TOO_YOUNG` where it cannot be told whose
+        it is.
     """
     live = dump.allocations
-    old = np.flatnonzero(live.born_s.astype(np.float64) < heap.facts.taken_s - too_young_s(heap))
-    if len(old) == 0:
-        return np.full(heap.count, -1, dtype=np.int64)
-    order = old[np.argsort(live.address[old], kind="stable")]
+    if len(live) == 0:
+        return np.full(heap.count, UNKNOWN, dtype=np.int64)
+    order = np.argsort(live.address, kind="stable")
     begins = live.address[order]
     wanted = heap.address - heap.shapes.lead[heap.shape].astype(np.uint64)
     at = np.minimum(np.searchsorted(begins, wanted), len(order) - 1)
-    return np.where(begins[at] == wanted, order[at], -1).astype(np.int64)
+    row = order[at]
+    young = live.born_s[row].astype(np.float64) >= heap.facts.taken_s - too_young_s(heap)
+    return np.where(begins[at] != wanted, UNKNOWN, np.where(young, TOO_YOUNG, row)).astype(np.int64)
 
 
 def too_young_s(heap: HeapGraph) -> float:

@@ -15,7 +15,7 @@ from leakscope.analysis.audit import is_none, is_type_object, unexplained_export
 from leakscope.analysis.garbage import Garbage, find_garbage
 from leakscope.analysis.holders import Holders
 from leakscope.analysis.naming import Naming
-from leakscope.analysis.unreached import blocks_of_objects, unreached_blocks
+from leakscope.analysis.unreached import TOO_YOUNG, blocks_of_objects, unreached_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +74,14 @@ class Walked:
 
     @cached_property
     def row(self) -> I8:
-        """Row of each object's block in the live table; -1 if unknown."""
+        """Row of each object's block in the live table; negative if unknown, see `blocks_of_objects`."""
         return blocks_of_objects(self.dump, self.heap)
+
+    @cached_property
+    def young(self) -> Column:
+        """Whether each object is too young to say who made it: whatever is compared by place leaves it out."""
+        young: Column = self.row == TOO_YOUNG
+        return young
 
     @cached_property
     def stack(self) -> I8:
@@ -129,9 +135,9 @@ class Walked:
         """The objects that live blocks are, or are the bodies of."""
         live = self.dump.allocations
         wanted = np.zeros(len(live) + 1, dtype=bool)
-        wanted[rows] = True
+        wanted[rows] = True  # the last one, of nobody, stays False
         owners = self.heap.body_owner[np.isin(self.heap.body_address, live.address[rows])]
-        return np.union1d(np.flatnonzero(wanted[self.row]), owners).astype(np.int64)
+        return np.union1d(np.flatnonzero(wanted[np.maximum(self.row, -1)]), owners).astype(np.int64)
 
     @cached_property
     def freed_rows(self) -> Column:

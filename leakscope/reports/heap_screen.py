@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DOMAINS = {"obj": "strings, numbers...", "mem": "interpreter", "raw": "interpreter (raw)", "native": "C code"}
 _NAMED_THREADS = 2
-_MUCH = 0.01
+_MUCH, _MUCH_FROZEN = 0.01, 0.1
 _BEGINNINGS = {"object", "type", "of", "what"}
 """Columns whose beginning stays where words have to be shortened."""
 
@@ -41,7 +41,7 @@ def objects_in_brief(report: Report) -> Iterable[str]:
             if heap.collected
             else f"of these only a collection would free {size}; {state}"
         )
-    if collection.frozen_objects:
+    if collection.frozen_garbage_bytes or collection.frozen_bytes >= _MUCH_FROZEN * heap.bytes:
         garbage = collection.frozen_garbage_bytes
         of_it = f", {format_bytes(garbage)} of it garbage" if garbage else ""
         yield f"frozen, so that no collection looks at them: {_objects(collection.frozen_objects)}{of_it}"
@@ -77,7 +77,8 @@ def heap_sections(report: Report) -> Iterable[Section]:
 
 
 def _staying(held: Held) -> Entry:
-    stayed = "" if held.stayed is None else f"; of those new in the dump before, {format_share(held.stayed)} are still there"
+    share = format_share(held.stayed or 0.0)
+    stayed = "" if held.stayed is None else f"; of those new in the second dump {share} are still there"
     objects = format_count(held.growth_objects or 0, signed=True)
     size = format_bytes(held.growth_bytes or 0, signed=True)
     return Entry(printable(f"{size}  {objects} {held.type}{stayed}"), tuple(map(printable, _who(held))))

@@ -84,5 +84,5 @@ def _finding(facts: Facts, gained: GainedExports) -> Finding:
         growth=Growth(0, gained.gained, (facts.dumps.index(walked[0].dump), facts.dumps.index(last.dump))),
         stack=made.frames, holders=((NOBODY, gained.type),), threads=made.shares(),
         evidence=(Evidence("for", "exports gained that no view holds", float(gained.gained), "exports"),),
-        advice=(f"see which native code never released the buffer; leakscope path {quote(last.dump.source)} {address}",),
+        advice=(f"see which native code keeps the buffer; leakscope path {quote(last.dump.source)} {address}",),
     )  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from builders import live
 from heap_builders import heap_dump, heap_series
 from heap_lives import born_at_once, born_evenly, leaking
 
+from leakscope.analysis.between import telling_moments
 from leakscope.analysis.facts import Facts
 from leakscope.analysis.matching import match_blocks, match_objects
 from leakscope.model.dump import Dump
@@ -110,7 +112,7 @@ def test_objects_bodies_and_young_blocks_are_reached_and_mappings_are_nobodys_bu
 
     assert not Facts([old]).walked[0].unreached.any()
     assert not Facts([young]).walked[0].unreached.any()
-    assert (Facts([young]).walked[0].row == -1).all()
+    assert Facts([young]).walked[0].young.all()
     assert sorted(Facts([old]).walked[0].row.tolist()) == sorted(
         np.flatnonzero(np.isin(old.allocations.size, (56, 100))).tolist()
     )
@@ -176,3 +178,20 @@ def test_what_a_collection_would_free_does_not_stay() -> None:
     dumps = born_evenly(leaking("*l=list", "n#%d=list:100 -> n", (1, 50), {"n": "f@a.py:1"}))
 
     assert Facts(dumps).unaccounted.staying == ()
+
+
+@pytest.mark.parametrize(
+    ("times", "idle_from", "shown"),
+    [
+        ([1, 2, 3], np.inf, [0, 1, 2]),
+        ([1, 3, 4, 4.1], np.inf, [0, 1, 3]),  # the one at exit comes right after the last one in time
+        ([1, 1.1, 2, 3], np.inf, [0, 2, 3]),
+        ([1, 2, 3, 9, 12], 2.5, [0, 1, 2]),
+        ([1, 2], 0.5, [0, 1]),
+        ([1, 1.01], np.inf, [0, 1]),
+    ],
+)
+def test_dumps_at_rest_and_on_the_heels_of_others_tell_nothing(
+    times: list[float], idle_from: float, shown: list[int]
+) -> None:
+    assert telling_moments(times, idle_from) == shown
