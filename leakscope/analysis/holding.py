@@ -36,6 +36,7 @@ _FURTHER_OWNERS = 2
 _STACKS = 5
 _TYPES = 8
 _POINT_SHARE = 0.5
+_IMPORTING = "<frozen importlib"
 _REMEDY = "take one with 'leakscope run', without --no-heap"
 
 
@@ -107,7 +108,7 @@ class _Answer:
             steps=self.notation.steps(group.way),
             count=len(group.members),
             bytes=int(self.heap.total_size[group.members].sum()),
-            retained_bytes=int(self.holders.retained_by(group.members)[0]),
+            retained_bytes=group.retained_bytes,
             address=int(self.heap.address[group.way.objects[-1]]),
             others=self._others(group),
         )
@@ -117,7 +118,7 @@ class _Answer:
         if int(self.holders.distances.stage[group.way.objects[-1]]) not in (GLOBAL, THREADS):
             return ()
         texts = []
-        for way in further_ways(self.holders, group.way, _FURTHER_OWNERS):
+        for way in further_ways(self.holders, self.naming, group.way, _FURTHER_OWNERS):
             text = path_text(self.notation.root(way.objects[0]), self.notation.steps(way))
             texts.append(text)
         return tuple(dict.fromkeys(texts))
@@ -166,7 +167,7 @@ class _Answer:
             found.append(
                 MadeAt(
                     stack=stack,
-                    lines=tuple(map(self._line, stack)),
+                    lines=tuple(self._line(frame) for frame in stack if not frame.file.startswith(_IMPORTING)),
                     threads=MappingProxyType(dict(threads.most_common())),
                     count=int(counts[at]),
                     bytes=int(self.heap.total_size[known[here]].sum()),

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _CONTAINERS = frozenset({"list", "tuple", "dict", "set", "frozenset", "cell", "collections.deque"})
 """Types that say no more than the label of the edge out of them does."""
 _NAMED_FUNCTIONS = {
-    "function": "function", "generator": "generator", "coroutine": "coroutine", "async_generator": "async generator",
+    "type": "class", "function": "function", "generator": "generator", "coroutine": "coroutine",
+    "async_generator": "async generator",
 }  # fmt: skip
 _NAMES = ("__qualname__", "__name__")
 
@@ -70,14 +71,28 @@ class Naming:
         return {int(number): row for row, number in enumerate(self.heap.types.object) if number < self.heap.count}
 
     @cached_property
+    def module_namespaces(self) -> dict[int, int]:
+        """Namespaces of modules, and the modules they are of."""
+        edges = labelled_edges(self.heap, np.array(sorted(self.modules), dtype=np.int64))
+        rows = zip(edges.holder.tolist(), edges.target.tolist(), edges.label.tolist(), strict=True)
+        return {
+            target: holder for holder, target, label in rows if label >= 0 and self.heap.strings[label] == "__dict__"
+        }
+
+    @cached_property
     def _function_types(self) -> dict[int, str]:
-        types = self.heap.types
-        full = {row: types.full_name(row) for row in range(len(types))}
-        return {row: _NAMED_FUNCTIONS[name] for row, name in full.items() if name in _NAMED_FUNCTIONS}
+        """Types whose objects have a name of their own, and what to call these: also classes without instances."""
+        types, heap = self.heap.types, self.heap
+        found = {int(heap.type[number]): "class" for number in self.types}
+        for row in range(len(types)):
+            name = types.full_name(row)
+            if name in _NAMED_FUNCTIONS:
+                found[row] = _NAMED_FUNCTIONS[name]
+        return found
 
     @cached_property
     def is_function(self) -> Column:
-        """For each shape whether its objects are functions, generators and their like."""
+        """For each shape whether its objects are functions, generators, classes and their like."""
         return np.isin(self.heap.shapes.type, list(self._function_types))
 
     def function_identity(self, objects: Column) -> I8:
@@ -134,7 +149,7 @@ class Naming:
         return number in self.modules or number in self.types or int(self.heap.type[number]) in self._function_types
 
     def _own_name(self, number: int) -> str:
-        """What a function is called, if its name is one that some namespace knows."""
+        """What a function or class is called, if its name is one that some namespace knows."""
         edges = labelled_edges(self.heap, np.array([number]))
         by_name = {
             self._name_strings[label]: target

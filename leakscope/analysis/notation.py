@@ -92,7 +92,7 @@ class Notation:
         return f"{self._threads(of_all)}, {function}() {place}, {what}"
 
     def _threads(self, frames: Column) -> str:
-        names = list(dict.fromkeys(self.thread_of(int(frame)) for frame in frames))
+        names = sorted({self.thread_of(int(frame)) for frame in frames})
         if len(names) == 1:
             return f"thread {names[0]}"
         shown = ", ".join(names[:_SHOWN_THREADS]) + (", ..." if len(names) > _SHOWN_THREADS else "")

@@ -60,16 +60,19 @@ class PathGroup:
         The objects at their ends.
     roots : ndarray of int64
         The objects at their beginnings.
+    retained_bytes : int
+        What would go with the members.
     """
 
     way: Way
     members: I8
     roots: I8
+    retained_bytes: int
 
 
 def group_paths(holders: Holders, naming: Naming, objects: Column) -> list[PathGroup]:
     """
-    Groups of objects with ways alike, that with most bytes first.
+    Groups of objects with ways alike, that which retains most first.
 
     Parameters
     ----------
@@ -84,21 +87,20 @@ def group_paths(holders: Holders, naming: Naming, objects: Column) -> list[PathG
     """
     if len(objects) == 0:
         return []
-    tree = _Ways.leading_to(holders, naming, np.sort(objects))
-    signature = tree.signatures()[np.searchsorted(tree.nodes, tree.wanted)]
+    wanted = np.sort(objects).astype(np.int64)
+    tree = _Ways.leading_to(holders, naming, wanted)
+    signature = tree.signatures()[np.searchsorted(tree.nodes, wanted)]
     _, group = np.unique(signature, return_inverse=True)
     group = group.reshape(-1)
-    order = np.lexsort((tree.wanted, holders.distances.distance[tree.wanted], group))
+    order = np.lexsort((wanted, holders.distances.distance[wanted], group))
     pieces = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-    roots = tree.root_of()[np.searchsorted(tree.nodes, tree.wanted)]
+    roots = tree.nodes[tree.root_of()[np.searchsorted(tree.nodes, wanted)]]
+    retained = holders.retained_by(wanted, group, len(pieces))
     groups = [
-        PathGroup(
-            tree.way(int(tree.wanted[piece[0]])), np.sort(tree.wanted[piece]), np.unique(tree.nodes[roots[piece]])
-        )
-        for piece in pieces
+        PathGroup(tree.way(int(wanted[piece[0]])), np.sort(wanted[piece]), np.unique(roots[piece]), int(retained[at]))
+        for at, piece in enumerate(pieces)
     ]
-    size = holders.heap.total_size
-    return sorted(groups, key=lambda each: (-int(size[each.members].sum()), -len(each.members), each.way.objects))
+    return sorted(groups, key=lambda each: (-each.retained_bytes, -len(each.members), each.way.objects))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +109,6 @@ class _Ways:
 
     holders: Holders
     naming: Naming
-    wanted: I8
     nodes: I8
     up: I8
     """Local number of the parent; -1 for roots."""
@@ -124,7 +125,7 @@ class _Ways:
         label = np.zeros(len(nodes), dtype=np.int64)
         label[held] = labels_of_ways(heap, nodes[held], above[held])
         label[~held] = same_roots(heap, nodes[~held], holders.distances.stage[nodes[~held]])
-        return cls(holders, naming, wanted.astype(np.int64), nodes, up, label)
+        return cls(holders, naming, nodes, up, label)
 
     def way(self, number: int) -> Way:
         at = int(np.searchsorted(self.nodes, number))

@@ -29,6 +29,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _LINE = re.compile(r"(?P<file>.+):(?P<line>\d+)")
 _SIMILAR = 4
 _LISTED = 6
+_LINES = 8
 _NAMING = "name a type (app.Session), an address (0x7f...), a line (app.py:12) or a function that made the objects"
 
 
@@ -73,6 +74,10 @@ def find_subject(walked: Walked, text: str, roots: Sequence[str]) -> FoundSubjec
     line = _LINE.fullmatch(text)
     found = None if line is not None else _of_type(walked.heap, text)
     found = found or _made_at(walked, text, roots)
+    if found is None and line is not None:
+        raise UsageError(
+            f"the recorder saw no object made in {text}", _other_lines(walked, line["file"], int(line["line"]), roots)
+        )
     if found is None:
         raise UsageError(f"there is no object of type {text!r}, and none that {text!r} made", _hint(walked.heap, text))
     return found
@@ -156,6 +161,21 @@ def _means(frame: Frame, text: str, roots: Sequence[str]) -> bool:
     file = relative_path(frame.file, roots)
     named = line["file"]
     return frame.line == int(line["line"]) and (file == named or frame.file == named or file.endswith(f"/{named}"))
+
+
+def _other_lines(walked: Walked, file: str, asked: int, roots: Sequence[str]) -> str:
+    table = walked.dump.stacks.frame_table
+    lines = {
+        frame.line
+        for frame in (table[row] for row in range(len(table)))
+        if frame.line and f"/{relative_path(frame.file, roots)}".endswith(f"/{file}")
+    }
+    near = sorted(sorted(lines, key=lambda line: abs(line - asked))[:_LINES])
+    return (
+        f"lines near it that made some: {', '.join(map(str, near))}"
+        if lines
+        else "name a file as the stacks of 'leakscope show' do"
+    )
 
 
 def _hint(heap: HeapGraph, text: str) -> str:

@@ -79,7 +79,7 @@ class MadeAt:
     stack : tuple of Frame
         Innermost first.
     lines : tuple of str
-        The same to read: ``handle app/cache.py:41``.
+        The same to read, without the import system: ``handle app/cache.py:41``.
     threads : mapping of str to int
         Thread name to objects, most first.
     count, bytes : int
@@ -110,7 +110,7 @@ class Holding:
     dump_bytes : int
         All objects of the dump.
     paths : tuple of HeldPath
-        Most bytes first.
+        Most retained bytes first.
     more_paths, more_count : int
         Paths that are not among them, and the objects at their ends.
     point : str

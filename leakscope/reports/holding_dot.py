@@ -37,7 +37,7 @@ def as_dot(holding: Holding) -> str:
 
 
 def _legend(holding: Holding) -> str:
-    more = f"; {format_count(holding.more_paths)} more paths are not drawn" if holding.more_paths else ""
+    more = f"; further paths ({format_count(holding.more_paths)}) are not drawn" if holding.more_paths else ""
     return f"Who holds {format_count(holding.count)} {holding.subject}: roots are blue, what was asked for is red{more}"
 
 
@@ -56,7 +56,8 @@ def _path_lines(path: HeldPath, nodes: dict[tuple[str, ...], str]) -> list[str]:
         nodes[key] = f"n{len(nodes)}"
         label = f"{step.name}\n{_size(path)}" if last else step.name
         lines.append(f"  {nodes[key]} [label={_quoted(label)}{', ' + _END if last else ''}];")
-        lines.append(f"  {nodes[above]} -> {nodes[key]} [label={_quoted(step.label.strip())}];")
+        held = step.label.strip().replace(". ", ".")
+        lines.append(f"  {nodes[above]} -> {nodes[key]} [label={_quoted(held)}];")
     return lines
 
 

@@ -79,7 +79,8 @@ def test_an_address_may_be_anywhere_in_an_object_or_its_memory() -> None:
         ("Jobs", "there is no object of type 'Jobs'", "did you mean app.Job?"),
         ("app.job", "there is no object of type 'app.job'", "did you mean app.Job?"),
         ("zzzzzz", "there is no object of type 'zzzzzz'", "name a type (app.Session)"),
-        ("app/cache.py:42", "there is no object of type 'app/cache.py:42'", "name a type (app.Session)"),
+        ("app/cache.py:42", "the recorder saw no object made in app/cache.py:42", "lines near it that made some: 41"),
+        ("other.py:1", "the recorder saw no object made in other.py:1", "name a file as the stacks of"),
     ],
 )
 def test_what_means_nothing_is_answered_with_what_may_be_meant(text: str, message: str, hint: str) -> None:
