@@ -212,10 +212,10 @@ class Taking:
 
     def _freeze(self, reason: str, death: Death | None) -> _Frozen | None:
         try:
-            table = self._ledger.freeze()
             self._sampler.refresh()
             state = self._ledger.state()
             sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]), whole=True)
+            table = self._ledger.freeze()  # after the sample: it must know all stacks that the sample names
             meta, health = facts_now(self._facts, self._config, self._pid, reason, death, state, self._sampler)
             return _Frozen(meta, health, self._sampler.series.columns(sample), table)
         except Exception as error:  # noqa: BLE001 - told at the end
