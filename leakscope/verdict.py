@@ -113,7 +113,9 @@ def _overlap(earlier: Finding, later: Finding) -> bool:
     a, b = earlier.subject, later.subject
     if a == b:
         return True
-    if a.function is None or (a.function, a.file) != (b.function, b.file) or (a.type and b.type and a.type != b.type):
+    if (a.function, a.file) != (b.function, b.file) or (a.type and b.type and a.type != b.type):
+        return False
+    if a.function is None and not (a.type and a.type == b.type):
         return False
     if Verdict.UNKNOWN in (earlier.verdict, later.verdict):
         return True

@@ -88,9 +88,15 @@ def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column, idl
     """
     last, times = walked[-1], [each.dump.meta.elapsed_s for each in walked]
     births = last.dump.allocations.born_s[new_rows].astype(np.float64) if len(new_rows) else None
-    shown = telling_moments(times, idle_from_s)
-    window = (times[0], max(min(times[-1], idle_from_s), times[0]))
-    return pace_of([float(values[at]) for at in shown], [times[at] for at in shown], births, window)
+    found = Pace("unknown", 0.0, "")
+    # A program that sleeps between its requests looks idle beside its start: so both are tried.
+    for end in dict.fromkeys((float("inf"), idle_from_s)):
+        shown = telling_moments(times, end)
+        window = (times[0], max(min(times[-1], end), times[0]))
+        found = pace_of([float(values[at]) for at in shown], [times[at] for at in shown], births, window)
+        if found.kind == "even":
+            break
+    return found
 
 
 def telling_moments(times_s: Sequence[float], idle_from_s: float) -> list[int]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LEAST_GAIN = 10
 """References, exports or blocks; fewer are not worth a line."""
+_MOST_GROUPS = 40
+"""Groups looked into, those that gained most."""
 _SITE_MASK = (1 << SITE_BITS) - 1
 
 
@@ -47,7 +49,7 @@ class GainedReferences:
     new_objects : int
         How many of them were not in the first dump.
     rows : ndarray of int64
-        Their blocks in the last dump, where known.
+        Blocks of the last dump that tell who made them: theirs, or those of what they hold.
     pace : Pace
     apart : str
         ``type`` or ``None`` for objects whose counters move in every program; else "".
@@ -118,7 +120,7 @@ class GainedExports:
     objects : ndarray of int64
         Buffers of the last dump that have unexplained exports.
     rows : ndarray of int64
-        Their blocks, where known.
+        Blocks that tell who made them.
     pace : Pace
     """
 
@@ -169,13 +171,14 @@ def gained_references(
         if len(objects) == 0:
             continue
         of_group = values[:, int(np.searchsorted(keys, key))]
-        rows = last.row[objects]
+        new = objects[same[objects] < 0]
+        rows = last.rows_of(objects)
         found.append(
             GainedReferences(
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
                 values=tuple(of_group.astype(int).tolist()), objects=objects, more=more[objects],
-                new_objects=int((same[objects] < 0).sum()), rows=rows[rows >= 0],
-                pace=pace_between(walked, of_group, rows[(rows >= 0) & (same[objects] < 0)], idle_from_s),
+                new_objects=len(new), rows=rows,
+                pace=pace_between(walked, of_group, last.rows_of(new), idle_from_s),
                 apart="type" if last.of_types[objects[0]] else "None" if last.of_none[objects[0]] else "",
             )
         )  # fmt: skip
@@ -204,12 +207,12 @@ def gained_exports(walked: Sequence[Walked], site_of_stack: Column, idle_from_s:
     key_of = object_keys(last, last, np.arange(last.heap.count), site_of_stack)
     for key in grown.tolist():
         objects = np.flatnonzero((key_of == key) & (amounts[-1] > 0) & ~last.young)
-        of_group, rows = values[:, int(np.searchsorted(keys, key))], last.row[objects]
+        of_group, rows = values[:, int(np.searchsorted(keys, key))], last.rows_of(objects)
         found.append(
             GainedExports(
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
-                values=tuple(of_group.astype(int).tolist()), objects=objects, rows=rows[rows >= 0],
-                pace=pace_between(walked, of_group, rows[rows >= 0], idle_from_s),
+                values=tuple(of_group.astype(int).tolist()), objects=objects, rows=rows,
+                pace=pace_between(walked, of_group, rows, idle_from_s),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))
@@ -252,7 +255,8 @@ def _grown(sums: tuple[I8, F8]) -> tuple[I8, F8]:
     """Keys of the groups that have more in the last dump than in the first, and by how much."""
     keys, values = sums
     gain = values[-1] - values[0] if len(keys) else np.empty(0)
-    kept = gain >= LEAST_GAIN
+    kept = np.flatnonzero(gain >= LEAST_GAIN)
+    kept = kept[np.argsort(-gain[kept], kind="stable")][:_MOST_GROUPS]
     return keys[kept], gain[kept]
 
 

@@ -58,7 +58,7 @@ def unreached_blocks(dump: Dump, heap: HeapGraph) -> Column:
 
 def blocks_of_objects(dump: Dump, heap: HeapGraph) -> I8:
     """
-    The live block that each object lies in: who made it, when, on which thread.
+    The live block of each object: who made it, when, on which thread.
 
     Parameters
     ----------
@@ -69,19 +69,37 @@ def blocks_of_objects(dump: Dump, heap: HeapGraph) -> I8:
     Returns
     -------
     ndarray of int64, shape (n,)
+        As in `blocks_at`.
+    """
+    return blocks_at(dump, heap, heap.address - heap.shapes.lead[heap.shape].astype(np.uint64))
+
+
+def blocks_at(dump: Dump, heap: HeapGraph, addresses: Column) -> I8:
+    """
+    The live block that begins at each address.
+
+    Parameters
+    ----------
+    dump : Dump
+    heap : HeapGraph
+        Of the same dump.
+    addresses : ndarray of uint64, shape (k,)
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
         Row of the live table; `UNKNOWN` where the block was not recorded, `TOO_YOUNG` where it cannot be told whose
         it is.
     """
     live = dump.allocations
     if len(live) == 0:
-        return np.full(heap.count, UNKNOWN, dtype=np.int64)
+        return np.full(len(addresses), UNKNOWN, dtype=np.int64)
     order = np.argsort(live.address, kind="stable")
     begins = live.address[order]
-    wanted = heap.address - heap.shapes.lead[heap.shape].astype(np.uint64)
-    at = np.minimum(np.searchsorted(begins, wanted), len(order) - 1)
+    at = np.minimum(np.searchsorted(begins, addresses), len(order) - 1)
     row = order[at]
     young = live.born_s[row].astype(np.float64) >= heap.facts.taken_s - too_young_s(heap)
-    return np.where(begins[at] != wanted, UNKNOWN, np.where(young, TOO_YOUNG, row)).astype(np.int64)
+    return np.where(begins[at] != addresses, UNKNOWN, np.where(young, TOO_YOUNG, row)).astype(np.int64)
 
 
 def too_young_s(heap: HeapGraph) -> float:

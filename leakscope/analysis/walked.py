@@ -15,7 +15,7 @@ from leakscope.analysis.audit import is_none, is_type_object, unexplained_export
 from leakscope.analysis.garbage import Garbage, find_garbage
 from leakscope.analysis.holders import Holders
 from leakscope.analysis.naming import Naming
-from leakscope.analysis.unreached import TOO_YOUNG, blocks_of_objects, unreached_blocks
+from leakscope.analysis.unreached import TOO_YOUNG, blocks_at, blocks_of_objects, unreached_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from leakscope.model.heap import HeapGraph
 
 UNKNOWN_STACK = -1
+_ENOUGH_ROWS, _LEVELS = 8, 3
+"""Blocks that are enough to tell who made some objects; how far to look for them in what the objects hold."""
 
 
 MOST_DUMPS = 5
@@ -76,6 +78,11 @@ class Walked:
     def row(self) -> I8:
         """Row of each object's block in the live table; negative if unknown, see `blocks_of_objects`."""
         return blocks_of_objects(self.dump, self.heap)
+
+    @cached_property
+    def body_row(self) -> I8:
+        """Likewise of each body."""
+        return blocks_at(self.dump, self.heap, self.heap.body_address)
 
     @cached_property
     def young(self) -> Column:
@@ -131,12 +138,37 @@ class Walked:
         """What objects are called."""
         return Naming(self.heap)
 
+    def rows_of(self, objects: I8) -> I8:
+        """
+        Live blocks of some objects and of their bodies; and, where that is too few to tell who made them, of what they
+        alone hold.
+
+        Parameters
+        ----------
+        objects : ndarray of int64
+        """
+        members = np.zeros(self.heap.count, dtype=bool)
+        members[objects] = True
+        rows = self._own_rows(members)
+        for _ in range(_LEVELS):
+            if len(rows) >= _ENOUGH_ROWS:
+                break
+            idom = self.holders.dominators.idom
+            held = idom < self.heap.count
+            members[held] |= members[idom[held]]
+            rows = self._own_rows(members)
+        return rows
+
+    def _own_rows(self, members: Column) -> I8:
+        rows = np.concatenate([self.row[members], self.body_row[members[self.heap.body_owner]]])
+        return np.unique(rows[rows >= 0])
+
     def objects_of(self, rows: Column) -> I8:
         """The objects that live blocks are, or are the bodies of."""
         live = self.dump.allocations
         wanted = np.zeros(len(live) + 1, dtype=bool)
         wanted[rows] = True  # the last one, of nobody, stays False
-        owners = self.heap.body_owner[np.isin(self.heap.body_address, live.address[rows])]
+        owners = self.heap.body_owner[wanted[np.maximum(self.body_row, -1)]]
         return np.union1d(np.flatnonzero(wanted[np.maximum(self.row, -1)]), owners).astype(np.int64)
 
     @cached_property
@@ -146,7 +178,5 @@ class Walked:
         gone = np.zeros(len(live), dtype=bool)
         if not self.garbage.objects:
             return gone
-        rows = self.row[self.garbage.freed]
-        gone[rows[rows >= 0]] = True
-        bodies = self.heap.body_address[self.garbage.freed[self.heap.body_owner]]
-        return gone | np.isin(live.address, bodies)
+        gone[self._own_rows(self.garbage.freed)] = True
+        return gone

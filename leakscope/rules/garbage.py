@@ -130,6 +130,9 @@ def _piles(facts: Facts, last: Walked) -> list[Finding]:
 
 def _pace(facts: Facts, last: Walked, values: F8, rows: I8) -> Pace:
     if len(values) > 1:
+        if last.dump.meta.sampled:
+            # All of it is known exactly, from the graph; that of one function is an estimate.
+            values = np.array([float(each.garbage.bytes) for each in facts.walked])
         return pace_between(facts.walked, values, rows, facts.idle_from_s)
     births = last.dump.allocations.born_s[rows].astype(np.float64)
     return pace_of(values.tolist(), [last.taken_s], births, (0.0, last.taken_s))

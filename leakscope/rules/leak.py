@@ -52,6 +52,8 @@ _LEAST_DOUBT = 20
 _NEW_SHARE = 0.5
 """Part of the objects that must be new for the finding to speak of objects, not of counters that rise."""
 _MOST_DOUBTS = 2
+_ABOUT = 0.02
+"""Part by which references may differ from objects for each to have one too many: some took another one's place."""
 _PATHS = 2
 
 
@@ -116,7 +118,8 @@ class _Case:
         count, more = format_count(self.count), format_count(gained.gained)
         what = f"{count} {gained.type} object{'' if self.count == 1 else 's'} made by {made.name}"
         if self.new:
-            each = "each has one reference" if gained.gained == self.count else f"they have {more} references"
+            alike = abs(gained.gained - self.count) <= max(1, _ABOUT * self.count)
+            each = "each has one reference" if alike else f"they have {more} references"
             how = f"{each} too many, which nothing in the program holds"
             text = f"{what} {'leak' if self.sure else 'may leak'}: {how}{made.by_whom}"
         else:

@@ -115,7 +115,7 @@ class _Case:
         gained, made = self.gained, self.made
         more, size = format_count(gained.gained_blocks), format_bytes(gained.gained_bytes)
         about = "about " if self.error else ""
-        what = f"{about}{more} strings, bytes or numbers ({size}) made by {made.name}"
+        what = f"{about}{more} strings, bytes, numbers or the like ({size}) made by {made.name}"
         verb = "leak" if self.sure else "may leak"
         text = f"{what} {verb}: nothing in the program refers to them, and they are still there{made.by_whom}"
         return f"{text}." if self.sure else f"{text}; a third dump after as much work would tell."

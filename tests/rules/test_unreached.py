@@ -29,8 +29,8 @@ def test_objects_that_nobody_refers_to_leak() -> None:
     (finding,) = findings(born_evenly(lost(4, 104)))
 
     assert finding.sentence == (
-        "100 strings, bytes or numbers (6.8 KiB) made by `step` in app.py:12 leak: nothing in the program refers to "
-        "them, and they are still there, allocated by thread worker-1."
+        "100 strings, bytes, numbers or the like (6.8 KiB) made by `step` in app.py:12 leak: nothing in the program "
+        "refers to them, and they are still there, allocated by thread worker-1."
     )
     assert (finding.verdict, finding.code) == (Verdict.LEAK, "LS602")
     assert finding.growth is not None
