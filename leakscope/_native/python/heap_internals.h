@@ -260,12 +260,14 @@ void leakscope_add_frame(PyObject* object, leakscope_edges* edges);
 
 /* ---- types ---- */
 
+extern PyInterpreterState* leakscope_walked;
+
 /* Types that the interpreter was built with keep their dict and subclasses per interpreter from 3.12 on. */
 static inline void type_tables(PyTypeObject* type, PyObject** dict, PyObject** subclasses) {
 #if PY_VERSION_HEX >= 0x030C0000
   if ((type->tp_flags & _Py_TPFLAGS_STATIC_BUILTIN) != 0 && type->tp_subclasses != NULL) {
     const size_t index = (size_t)type->tp_subclasses - 1;
-    struct types_state* types = &PyInterpreterState_Get()->types;
+    struct types_state* types = &leakscope_walked->types;
 #if PY_VERSION_HEX >= 0x030D0000
     managed_static_type_state* state =
         index < _Py_MAX_MANAGED_STATIC_BUILTIN_TYPES ? &types->builtins.initialized[index]

@@ -13,6 +13,18 @@ void leakscope_prepare_heap(void) {
   if (type != NULL && PyType_Check(type)) class_traverse = ((PyTypeObject*)type)->tp_traverse;
 }
 
+PyInterpreterState* leakscope_walked;
+
+PyInterpreterState* leakscope_choose_interpreter(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+  PyThreadState* thread = PyThreadState_GetUnchecked();
+#else
+  PyThreadState* thread = _PyThreadState_UncheckedGet();
+#endif
+  leakscope_walked = thread != NULL ? thread->interp : PyInterpreterState_Main();
+  return leakscope_walked;
+}
+
 /* ---- fields that no member descriptor tells of ---- */
 
 typedef struct {

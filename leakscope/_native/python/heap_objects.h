@@ -91,6 +91,9 @@ typedef struct leakscope_edges {
 /* Before the first use, with the interpreter's lock held: finds out what cannot be asked for later. */
 void leakscope_prepare_heap(void);
 
+/* The interpreter whose lock is held, else the main one; all that follows is about it. */
+PyInterpreterState* leakscope_choose_interpreter(void);
+
 /* `room` is for LEAKSCOPE_MOST_FIELDS fields, of which `field_count` were filled. */
 void leakscope_describe(leakscope_layout* layout, PyTypeObject* type, leakscope_field* room);
 

@@ -156,7 +156,7 @@ void Walk::describe_collector(PyInterpreterState* interpreter) noexcept {
 }
 
 const char* Walk::run() noexcept {
-  PyInterpreterState* interpreter = PyInterpreterState_Get();
+  PyInterpreterState* interpreter = leakscope_choose_interpreter();
   if (!strings_.begin()) return no_memory;
   visit_roots(interpreter);
   drain();
