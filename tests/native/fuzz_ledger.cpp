@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "drawn_heap.h"
 #include "reader_promises.h"
 #include "recorder.h"
 #include "scratch_ledger.h"
@@ -21,7 +22,7 @@ namespace {
 using namespace leakscope;        // NOLINT: the subject
 using namespace leakscope::test;  // NOLINT
 
-constexpr std::size_t section_count = 13;
+constexpr std::size_t section_count = 14;
 
 // A ledger with some of everything. Its pages are mapped anew, privately, for each input: what the last one wrote is
 // gone, and the file behind them stays as it is.
@@ -31,6 +32,7 @@ class Template {
     const auto recorder = std::make_unique<Recorder>();
     recorder->attach(scratch_.ledger());
     fill(*recorder);
+    draw_heap(scratch_.ledger().heap(), 50);
     const Header& header = scratch_.header();
     sections_ = {{{0, sizeof(Header)},
                   header.threads,
@@ -44,7 +46,8 @@ class Template {
                   header.chunk_rows,
                   header.shadow_bases,
                   header.shadow_regions,
-                  scratch_.directory_at(0x7F0000000000)}};
+                  scratch_.directory_at(0x7F0000000000),
+                  header.heap}};
   }
 
   [[nodiscard]] ScratchLedger& renewed() {
@@ -132,5 +135,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string broken =
       read_everything(LedgerReader(scratch.ledger(), (flags & 12) == 0 ? -1 : scratch.fd()));
   if (!broken.empty()) std::abort();
+  const HeapReader heap(scratch.ledger(), scratch.fd());
+  const HeapFacts facts = heap.facts();
+  DumpColumns graph;
+  if (heap.add_columns(facts, graph).empty() && !broken_graph(graph, facts).empty()) std::abort();
   return 0;
 }

@@ -80,6 +80,7 @@ class ScratchLedger {
   static void shrink(Header& header) {
     header.block_rows.bytes = 1024 * sizeof(BlockRow);
     header.chunk_rows.bytes = 256 * sizeof(ChunkRow);
+    header.heap.bytes = std::uint64_t{1} << 24;
     if (header.shadow_regions.bytes == 0) return;
     header.shadow_bases.bytes = 8 * sizeof(std::uint64_t);
     header.shadow_regions.bytes = std::uint64_t{8} * 65536 * 8;
