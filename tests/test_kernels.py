@@ -231,19 +231,20 @@ def test_a_million_objects_in_a_row_take_no_recursion_and_no_patience(both_ways:
     assert component.max() == count - 1
 
 
-def test_a_ladder_that_makes_the_plain_walk_quadratic_takes_no_patience() -> None:
-    # A chain, and from its far end references back to all of it: each must find its way up the whole chain of
-    # dominators that the first half has become.
+def test_a_comb_on_a_long_chain_does_not_make_every_object_walk_the_chain() -> None:
+    # A chain, at its end as many teeth, and object 1 refers to each tooth as well: seen from the far end of the chain,
+    # where the search finds a tooth, its dominator is at the near one.  The plain walk takes hours.
     half = MILLION // 2
-    graph_targets = np.concatenate([np.arange(1, half), np.full(1, half), np.arange(half + 1, MILLION)])
-    fan = np.zeros(MILLION + 1, np.int64)
-    fan[1:] = np.cumsum(np.r_[np.full(1, 2), np.ones(MILLION - 2, int), 0])
-    targets = np.concatenate([[1, MILLION - 1], graph_targets[1:]]).astype(np.uint32)
+    chain_targets = np.arange(1, half + 1)
+    teeth = np.arange(half + 1, 2 * half + 1)
+    targets = np.concatenate([[1, 2], teeth, chain_targets[2:], teeth])
+    degrees = np.zeros(2 * half + 1, np.int64)
+    degrees[:half], degrees[1], degrees[half] = 1, 1 + half, half
 
-    tree = kernels.dominators(fan.astype(np.uint64), targets[: fan[-1]], u4([0]))
+    tree = kernels.dominators(np.r_[0, np.cumsum(degrees)].astype(np.uint64), targets.astype(np.uint32), u4([0]))
 
-    assert tree.idom[MILLION - 1] == 0
-    assert tree.idom[MILLION - 2] == MILLION - 3
+    assert (tree.idom[teeth] == 1).all()
+    assert (tree.idom[1 : half + 1] == chain_targets - 1).all()
 
 
 # --------------------------------------------------------------------------------------------------- bad columns
