@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_written_is_told_with_its_path(
     ledger: Any = SimpleNamespace(write_dump=failing(slug, "no room", -1))
     writes: list[Callable[[], int]] = [
         lambda: native.write_columns("a.lks", {}),
-        lambda: native.write_dump(ledger, "a.lks", "{}", {}),
+        lambda: native.write_dump(ledger, "a.lks", "{}", {}, ()),
     ]
     for write in writes:
         with pytest.raises(kind, match=r"a\.lks: no room") as caught:
@@ -113,7 +113,7 @@ def test_a_program_that_is_not_recorded_learns_how_to_be(core: SimpleNamespace) 
     core.request_dump = failing("not-recording", "this process is not recorded", -1)
 
     with pytest.raises(CaptureError) as caught:
-        native.request_dump(1.0)
+        native.request_dump(1.0, heap=True)
     assert "leakscope run" in caught.value.remedy
 
 

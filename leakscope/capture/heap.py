@@ -194,7 +194,7 @@ class HeapWatch:
             self.give_up("the walk over the objects was lost")
         elif state["state"] == COMPLETE:
             self._seen = state
-            self._cost_s, self._cost_until_s = state["pause_s"] + state["walk_s"], now_s
+            self._cost_s, self._cost_until_s = state["pause_s"] + state["cpu_s"], now_s
             self._stage = Stage.OVER
         elif state["state"] != WALKING:
             self.give_up(str(state["problem"]) or "the walk over the objects failed")

@@ -48,6 +48,7 @@ def main(interval_bytes: int, log: str, words: list[str]) -> int:
         max_frames=config.max_frames,
         max_stacks=config.max_stacks,
         follow=False,
+        heap=False,
     )
     fd = fcntl.fcntl(ledger.fd, fcntl.F_DUPFD, 100)
     environment = child_environment(os.environ, recorder_for(this_interpreter()), fd, None)
@@ -62,7 +63,7 @@ def main(interval_bytes: int, log: str, words: list[str]) -> int:
     process = subprocess.Popen([*counter, sys.executable, *words], env=environment, pass_fds=[fd])
     while process.poll() is None:
         # At its end the program asks for the last dump and waits for it; there is none to be had here.
-        if ticket := ledger.wait_request(ANSWER_WITHIN_S):
+        if (ticket := ledger.wait_request(ledger.answered(), ANSWER_WITHIN_S)) != ledger.answered():
             ledger.answer_request(ticket, "")
     state = ledger.state()
     if state["phase"] not in RECORDED:

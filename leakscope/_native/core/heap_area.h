@@ -36,6 +36,7 @@ struct HeapArea {
   std::uint64_t walk_ns;   // the walk itself
   std::uint32_t in_child, values, collector_enabled, garbage;
   std::int32_t thresholds[3], counts[3];
+  std::uint64_t cpu_ns;  // processor time of the walk
 };
 
 }  // namespace leakscope

@@ -123,6 +123,7 @@ HeapFacts HeapReader::facts() const {
   out.taken_s = seconds(taken);
   out.pause_s = seconds(area.pause_ns);
   out.walk_s = seconds(area.walk_ns);
+  out.cpu_s = seconds(area.cpu_ns);
   out.objects = area.objects;
   out.edges = area.edges;
   out.bodies = area.bodies;

@@ -16,7 +16,7 @@ struct HeapFacts : HeapCounts {
   std::uint32_t state;
   bool frozen, in_child, values, collector_enabled, request;
   std::uint32_t garbage, copy;
-  double taken_s, pause_s, walk_s;
+  double taken_s, pause_s, walk_s, cpu_s;
   std::int32_t thresholds[3], counts[3];
   std::string problem;          // of the walk that failed
   std::string request_problem;  // why a request comes without a graph

@@ -25,10 +25,11 @@ std::uint64_t frozen_ns = 0;
 std::atomic_flag looking = ATOMIC_FLAG_INIT;
 
 void walk_here() noexcept {
-  const std::uint64_t began = prim::monotonic_ns();
+  const std::uint64_t began = prim::monotonic_ns(), cpu = prim::thread_cpu_ns();
   HeapArea& to = area();
   walk_area(to);
   to.walk_ns = prim::monotonic_ns() - began;
+  to.cpu_ns = prim::thread_cpu_ns() - cpu;
   if (to.state.load(std::memory_order_relaxed) == heap_walking)
     to.state.store(heap_complete, std::memory_order_release);
   tell_parent();

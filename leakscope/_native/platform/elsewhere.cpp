@@ -50,6 +50,9 @@ std::uint64_t monotonic_ns() noexcept {
 std::uint64_t coarse_ns() noexcept {
   return monotonic_ns();
 }
+std::uint64_t thread_cpu_ns() noexcept {
+  return monotonic_ns();
+}
 double unix_seconds() noexcept {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }

@@ -118,6 +118,9 @@ std::uint64_t monotonic_ns() noexcept {
 std::uint64_t coarse_ns() noexcept {
   return clock_ns(CLOCK_MONOTONIC_COARSE);
 }
+std::uint64_t thread_cpu_ns() noexcept {
+  return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
 double unix_seconds() noexcept {
   return static_cast<double>(clock_ns(CLOCK_REALTIME)) * 1e-9;
 }

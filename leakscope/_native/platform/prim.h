@@ -34,6 +34,8 @@ bool is_readable(const void* address, std::size_t bytes) noexcept;
 std::uint64_t monotonic_ns() noexcept;
 // Cheap, a few milliseconds coarse.
 std::uint64_t coarse_ns() noexcept;
+// Processor time of the calling thread.
+std::uint64_t thread_cpu_ns() noexcept;
 double unix_seconds() noexcept;
 std::uint64_t random_seed() noexcept;
 

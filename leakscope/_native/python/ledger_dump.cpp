@@ -99,6 +99,7 @@ PyObject* ledger_heap_state(PyObject* object, PyObject*) {
   bool done = put(dict, "taken_s", PyFloat_FromDouble(facts.taken_s)) &&
               put(dict, "pause_s", PyFloat_FromDouble(facts.pause_s)) &&
               put(dict, "walk_s", PyFloat_FromDouble(facts.walk_s)) &&
+              put(dict, "cpu_s", PyFloat_FromDouble(facts.cpu_s)) &&
               put_truth(dict, "frozen", facts.frozen) && put_truth(dict, "request", facts.request) &&
               put_truth(dict, "in_child", facts.in_child) && put_truth(dict, "values", facts.values) &&
               put_truth(dict, "collector_enabled", facts.collector_enabled) &&
