@@ -167,7 +167,7 @@ def gained_references(
     more = last.unexplained - before
     found = []
     for key in grown.tolist():
-        objects = np.flatnonzero((key_of == key) & (more > 0) & ~last.young)
+        objects = np.flatnonzero((key_of == key) & (more > 0) & ~last.doubtful)
         if len(objects) == 0:
             continue
         of_group = values[:, int(np.searchsorted(keys, key))]
@@ -206,7 +206,7 @@ def gained_exports(walked: Sequence[Walked], site_of_stack: Column, idle_from_s:
     last, found = walked[-1], []
     key_of = object_keys(last, last, np.arange(last.heap.count), site_of_stack)
     for key in grown.tolist():
-        objects = np.flatnonzero((key_of == key) & (amounts[-1] > 0) & ~last.young)
+        objects = np.flatnonzero((key_of == key) & (amounts[-1] > 0) & ~last.doubtful)
         of_group, rows = values[:, int(np.searchsorted(keys, key))], last.rows_of(objects)
         found.append(
             GainedExports(
@@ -236,7 +236,7 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: 
     _, sizes = _block_sums(walked, site_of_stack, bytes_=True)
     last = walked[-1]
     live = last.dump.allocations
-    new = last.unreached & (match_blocks(walked[0].dump.allocations, live) < 0)
+    new = last.unreached & ~last.doubtful_rows & (match_blocks(walked[0].dump.allocations, live) < 0)
     key_of = live.domain.astype(np.int64) << SITE_BITS | site_of_stack[live.stack] + 1
     found = []
     for key in grown.tolist():
@@ -264,7 +264,7 @@ def _sums(walked: Sequence[Walked], amounts: Sequence[I8], site_of_stack: Column
     """Groups and their amounts in each dump: keys ascending, values of shape (dumps, groups)."""
     found = []
     for each, amount in zip(walked, amounts, strict=True):
-        objects = np.flatnonzero((amount > 0) & ~each.young)
+        objects = np.flatnonzero((amount > 0) & ~each.doubtful)
         keys = object_keys(each, walked[-1], objects, site_of_stack)
         found.append((keys[keys >= 0], amount[objects][keys >= 0]))
     return add_up(found)
@@ -274,7 +274,7 @@ def _block_sums(walked: Sequence[Walked], site_of_stack: Column, *, bytes_: bool
     found = []
     for each in walked:
         live = each.dump.allocations
-        rows = np.flatnonzero(each.unreached)
+        rows = np.flatnonzero(each.unreached & ~each.doubtful_rows)
         keys = live.domain[rows].astype(np.int64) << SITE_BITS | site_of_stack[live.stack[rows]] + 1
         found.append((keys, live.weight[rows] if bytes_ else live.blocks[rows]))
     return add_up(found)

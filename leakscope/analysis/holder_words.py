@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leakscope.model.columns import I8
     from leakscope.model.holding import PathStep
 
-_ENOUGH = 20_000
+_ENOUGH = 2_000
 """Of more objects some are asked, evenly chosen."""
 
 

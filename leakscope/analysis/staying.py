@@ -88,7 +88,7 @@ def staying_objects(
     What only a collection would free is left out: it does not stay.  So is what is too young to tell who made it.
     """
     first, last = walked[0], walked[-1]
-    alive = [np.flatnonzero(~(each.garbage.freed | each.young)) for each in walked]
+    alive = [np.flatnonzero(~(each.garbage.freed | each.doubtful)) for each in walked]
     keys = [object_keys(each, last, objects, site_of_stack) for each, objects in zip(walked, alive, strict=True)]
     sizes = [each.heap.total_size[objects].astype(np.float64) for each, objects in zip(walked, alive, strict=True)]
     groups, counts = add_up([(key[key >= 0], np.ones(int((key >= 0).sum()))) for key in keys])

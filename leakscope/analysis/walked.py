@@ -14,8 +14,16 @@ import numpy as np
 from leakscope.analysis.audit import is_none, is_type_object, unexplained_exports, unexplained_references
 from leakscope.analysis.garbage import Garbage, find_garbage
 from leakscope.analysis.holders import Holders
+from leakscope.analysis.matching import match_blocks
 from leakscope.analysis.naming import Naming
-from leakscope.analysis.unreached import TOO_YOUNG, blocks_at, blocks_of_objects, unreached_blocks
+from leakscope.analysis.unreached import (
+    TOO_YOUNG,
+    UNKNOWN,
+    blocks_at,
+    blocks_of_objects,
+    too_young_s,
+    unreached_blocks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +53,10 @@ def walked_dumps(run: Sequence[Dump]) -> tuple[Walked, ...]:
     having = [dump for dump in run if dump.load_heap is not None]
     if len(having) > MOST_DUMPS:
         having = [having[round(at)] for at in np.linspace(0, len(having) - 1, MOST_DUMPS)]
-    return tuple(map(Walked, having))
+    found: tuple[Walked, ...] = ()
+    for dump in having:
+        found = (*found, Walked(dump, found))
+    return found
 
 
 class Walked:
@@ -56,10 +67,13 @@ class Walked:
     ----------
     dump : Dump
         With a graph, which is decoded when something is first asked.
+    earlier : sequence of Walked
+        Dumps of the same run that it is compared with.
     """
 
-    def __init__(self, dump: Dump) -> None:
+    def __init__(self, dump: Dump, earlier: Sequence[Walked] = ()) -> None:
         self.dump = dump
+        self.earlier = tuple(earlier)
 
     @cached_property
     def heap(self) -> HeapGraph:
@@ -85,10 +99,23 @@ class Walked:
         return blocks_at(self.dump, self.heap, self.heap.body_address)
 
     @cached_property
-    def young(self) -> Column:
-        """Whether each object is too young to say who made it: whatever is compared by place leaves it out."""
-        young: Column = self.row == TOO_YOUNG
-        return young
+    def doubtful_rows(self) -> Column:
+        """Live blocks left out of comparisons: too young to tell whose they are, in this dump or in an earlier one."""
+        live = self.dump.allocations
+        doubtful: Column = live.born_s >= self.taken_s - too_young_s(self.heap)
+        for each in self.earlier:
+            then = each.dump.allocations
+            young = np.flatnonzero(then.born_s >= each.taken_s - too_young_s(each.heap))
+            if len(young):
+                doubtful |= (match_blocks(then, live) >= 0) & (live.born_s >= then.born_s[young].min())
+        return doubtful
+
+    @cached_property
+    def doubtful(self) -> Column:
+        """Objects that are left out of comparisons, likewise."""
+        doubtful: Column = self.row == TOO_YOUNG
+        doubtful |= np.append(self.doubtful_rows, False)[np.maximum(self.row, UNKNOWN)]
+        return doubtful
 
     @cached_property
     def stack(self) -> I8:

@@ -112,10 +112,21 @@ def test_objects_bodies_and_young_blocks_are_reached_and_mappings_are_nobodys_bu
 
     assert not Facts([old]).walked[0].unreached.any()
     assert not Facts([young]).walked[0].unreached.any()
-    assert Facts([young]).walked[0].young.all()
+    assert Facts([young]).walked[0].doubtful.all()
     assert sorted(Facts([old]).walked[0].row.tolist()) == sorted(
         np.flatnonzero(np.isin(old.allocations.size, (56, 100))).tolist()
     )
+
+
+def test_what_was_too_young_to_tell_in_the_first_dump_is_not_new_in_the_second() -> None:
+    # given a hundred blocks born just before the first dump, which the second one knows to be without an object
+    text = live({"f@app.py:3": (100, 70)})
+    dumps = leaking(CACHE, "lost#%d=list!1", (100, 100), MADE, others=[text, text])
+
+    facts = Facts(dumps)
+
+    assert facts.walked[1].doubtful_rows.all()
+    assert (facts.unaccounted.references, facts.unaccounted.blocks, facts.unaccounted.staying) == ((), (), ())
 
 
 def test_an_address_alone_is_no_identity() -> None:
