@@ -39,11 +39,14 @@ class Pace:
     confidence : float
         That it is even; 0 for the others.
     witness : {"dumps", "births", ""}
+    dumps : int
+        How many were looked at.
     """
 
     kind: Literal["even", "uneven", "unknown"]
     confidence: float
     witness: Literal["dumps", "births", ""]
+    dumps: int = 0
 
 
 def pace_of(
@@ -66,8 +69,8 @@ def pace_of(
         half = len(rates) // 2
         early, late = float(np.mean(rates[:half])), float(np.mean(rates[-half:]))
         if (rates > 0).all() and late >= _SLOWEST * early:
-            return Pace("even", min(_HIGHEST, 1 - 0.5 / factorial(len(values))), "dumps")
-        return Pace("uneven", 0.0, "dumps")
+            return Pace("even", min(_HIGHEST, 1 - 0.5 / factorial(len(values))), "dumps", len(values))
+        return Pace("uneven", 0.0, "dumps", len(values))
     return _pace_of_births(births_s, window_s)
 
 

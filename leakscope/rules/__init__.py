@@ -10,9 +10,10 @@ from __future__ import annotations
 from leakscope.rules.exports import EXPORTS
 from leakscope.rules.garbage import GARBAGE
 from leakscope.rules.growth import GROWTH
+from leakscope.rules.kept import KEPT
 from leakscope.rules.leak import LEAK
 from leakscope.rules.rule import Rule
 from leakscope.rules.unreached import UNREACHED
 
-RULES: tuple[Rule, ...] = (GARBAGE, EXPORTS, LEAK, UNREACHED, GROWTH)
+RULES: tuple[Rule, ...] = (GARBAGE, EXPORTS, LEAK, UNREACHED, GROWTH, KEPT)
 """Every rule; a new one is one file and one entry here, at its place."""
