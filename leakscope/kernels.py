@@ -175,6 +175,35 @@ def stored_edges(stream: U1, block_offset: U8, number: int) -> list[int]:
     return edges
 
 
+def edge_places(stream: U1, block_offset: U8, objects: U4, edges: int) -> U4:
+    """
+    Where in their records the edges of some objects are, one place for each edge.
+
+    Parameters
+    ----------
+    stream, block_offset
+        As in `decode_objects`.
+    objects : ndarray of uint32
+        Ascending.
+    edges : int
+        How many there are, without empty places and references to types.
+
+    Raises
+    ------
+    DumpFormatError
+        With the byte of ``stream`` where the trouble is, if it is there.
+
+    Notes
+    -----
+    Reads each block up to the last of the objects: at most what decoding takes, on one thread.
+    """
+    if not 0 <= edges <= len(stream):
+        raise DumpFormatError(_WHERE, None, f"{edges:,} edges cannot be in {len(stream):,} bytes")
+    places = np.empty(edges, np.uint32)
+    _call(native.core().edge_places, _u1(stream), _u8(block_offset), _u4(objects), places)
+    return places
+
+
 def reverse(offsets: U8, targets: U4) -> tuple[U8, U4]:
     """The graph with every reference turned around: who refers to each object, ascending, multiplicity kept."""
     in_offsets = np.empty(len(offsets), np.uint64)

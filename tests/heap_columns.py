@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from builders import column, strings
@@ -19,7 +20,7 @@ BUILTIN = {
     "frame": noun.STACK,
 }  # fmt: skip
 UNTRACKED = {"str", "int", "bytes", "bytearray", "float"}
-_NAMED = {*UNTRACKED, "module", "function", "cell", "type", "object", "method", "memoryview"}
+_NAMED = {*UNTRACKED, "module", "function", "cell", "type", "object", "method", "memoryview", "traceback", "ValueError"}
 _FIRST_OBJECT, _FIRST_BODY = 0x7F10_0000_0040, 0x7F20_0000_0000
 _LEAD = 16
 
@@ -79,7 +80,11 @@ class Drawing:
         stored = [[-1 if to is None else to for to in each.stored] for each in self.objects]
         return unpacked(
             HeapGraph(
-                **columns, strings=table, facts=HeapMeta(**{**counts, **gc, **facts}), read_edges=stored.__getitem__
+                **columns,
+                strings=table,
+                facts=HeapMeta(**{**counts, **gc, **facts}),
+                read_edges=stored.__getitem__,
+                read_places=_not_yet,
             )
         )
 
@@ -174,7 +179,12 @@ def unpacked(drawn: HeapGraph) -> HeapGraph:
         drawn.shapes.size, drawn.shapes.owns_type, owners,
     )  # fmt: skip
     digest = objects.digest if objects.digest.any() else None
-    return replace(drawn, **{**objects._asdict(), "digest": digest})
+    places = partial(kernels.edge_places, stream, blocks[0])
+    return replace(drawn, **{**objects._asdict(), "digest": digest, "read_places": places})
+
+
+def _not_yet(objects: object, edges: int) -> Any:
+    raise AssertionError("places are known once the graph was packed")
 
 
 def _sums(parts: Sequence[Sequence[Any]]) -> list[int]:

@@ -52,8 +52,8 @@ def labelled_edges(heap: HeapGraph, holders: Column) -> Edges:
 
     Notes
     -----
-    Where the number of edges shows that no place is empty, positions are counted; the records of other objects are
-    read one by one, which takes some 50 microseconds each.
+    Where the number of edges shows that no place is empty, positions are counted; the records of other objects are read
+    once more.
     """
     holder, target = edges_from(heap, holders)
     shape, offsets = heap.shape[holders], heap.offsets.astype(np.int64)
@@ -61,10 +61,10 @@ def labelled_edges(heap: HeapGraph, holders: Column) -> Edges:
     owned = (heap.shapes.owns_type[shape] == 1) & (heap.types.object[heap.shapes.type[shape]] != NONE)
     first = np.cumsum(counts) - counts
     position = np.arange(len(holder)) - np.repeat(first + owned, counts)
-    for at in np.flatnonzero(~_without_gaps(heap, shape, counts - owned)):
-        stored = [place for place, to in heap.stored_edges(int(holders[at])) if to >= 0]
-        begin = int(first[at] + owned[at])
-        position[begin : begin + len(stored)] = stored
+    gaps = ~_without_gaps(heap, shape, counts - owned)
+    if gaps.any():
+        read = heap.read_places(np.asarray(holders, dtype=np.uint32)[gaps], int((counts - owned)[gaps].sum()))
+        position[np.repeat(gaps, counts) & (position >= 0)] = read
     return Edges(holder, target.astype(np.int64), _labels(heap, holder, target, position))
 
 

@@ -186,6 +186,7 @@ def decode(columns: Columns, facts: HeapMeta) -> HeapGraph:
         export_object=columns["export.object"], export_count=columns["export.count"],
         strings=strings, facts=facts,
         read_edges=partial(kernels.stored_edges, stream, block_offset),
+        read_places=partial(kernels.edge_places, stream, block_offset),
     )  # fmt: skip
 
 

@@ -271,6 +271,9 @@ class HeapGraph:
     facts : HeapMeta
     read_edges : callable
         From an object to its edges as stored: referents, -1 for empty places, the type edge not among them.
+    read_places : callable
+        From ascending objects, and how many edges they have, to the places of these edges: the same, but for many
+        objects at once and without the referents, which ``targets`` has.
     """
 
     address: U8
@@ -297,6 +300,7 @@ class HeapGraph:
     strings: StringTable
     facts: HeapMeta
     read_edges: Callable[[int], Sequence[int]]
+    read_places: Callable[[U4, int], U4]
 
     def __post_init__(self) -> None:
         own: dict[str, Column] = {

@@ -10,6 +10,7 @@
 #include "../core/collection.h"
 #include "../core/components.h"
 #include "../core/dominators.h"
+#include "../core/edge_places.h"
 #include "../core/graph.h"
 #include "../core/object_stream.h"
 #include "ledger_type.h"
@@ -101,6 +102,15 @@ PyObject* stored_edges_of(PyObject*, PyObject* arguments) {
   return list;
 }
 
+PyObject* edge_places_of(PyObject*, PyObject* arguments) {
+  Buffer stream, offset, objects, places;
+  if (!PyArg_ParseTuple(arguments, "y*y*y*w*", stream.view(), offset.view(), objects.view(), places.view()))
+    return nullptr;
+  return none_or_error(without_lock([&] {
+    return edge_places(stream.items<U1>(), offset.items<U8>(), objects.items<U4>(), places.filled<U4>());
+  }));
+}
+
 PyObject* reverse_of(PyObject*, PyObject* arguments) {
   Buffer offsets, targets, in_offsets, in_targets;
   if (!PyArg_ParseTuple(arguments, "y*y*w*w*", offsets.view(), targets.view(), in_offsets.view(),
@@ -180,6 +190,7 @@ PyObject* collectable_of(PyObject*, PyObject* arguments) {
 
 PyMethodDef functions[] = {{"decode_objects", decode_objects_of, METH_VARARGS, nullptr},
                            {"stored_edges", stored_edges_of, METH_VARARGS, nullptr},
+                           {"edge_places", edge_places_of, METH_VARARGS, nullptr},
                            {"reverse", reverse_of, METH_VARARGS, nullptr},
                            {"in_counts", in_counts_of, METH_VARARGS, nullptr},
                            {"dominators", dominators_of, METH_VARARGS, nullptr},
