@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from leakscope.model.heap import HeapGraph
 
 NONE = kernels.NONE
-_ACCUMULATES = 0.7
+_ACCUMULATES, _DEEPEST = 0.7, 1000
 
 
 class Holders:
@@ -146,14 +146,15 @@ class Holders:
     def accumulation(self, number: int) -> list[int]:
         """
         The way down from an object to where its memory comes together: always to the largest it dominates, as long as
-        that has seven tenths of it.  The last one is the point; the object alone if there is none below.
+        that has seven tenths of it.  The last one is the point; the object alone if there is none below, nor within a
+        thousand steps: lists and trees have none.
 
         Parameters
         ----------
         number : int
         """
         way = [number]
-        while True:
+        while len(way) <= _DEEPEST:
             below = self.held_directly(way[-1])
             if len(below) == 0:
                 return way
@@ -161,3 +162,4 @@ class Holders:
             if int(self.retained[largest]) < _ACCUMULATES * int(self.retained[way[-1]]):
                 return way
             way.append(largest)
+        return [number]

@@ -99,6 +99,7 @@ class _Answer:
             point=self._point(objects),
             made=made,
             unknown_made=unknown,
+            sampled=self.walked.dump.meta.sampled,
         )
 
     def _path(self, group: PathGroup) -> HeldPath:

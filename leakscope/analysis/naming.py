@@ -25,6 +25,8 @@ _NAMED_FUNCTIONS = {
     "type": "class", "function": "function", "generator": "generator", "coroutine": "coroutine",
     "async_generator": "async generator",
 }  # fmt: skip
+_MRO = "__mro__"
+"""Only classes have an attribute of this name."""
 _NAMES = ("__qualname__", "__name__")
 
 
@@ -82,8 +84,10 @@ class Naming:
     @cached_property
     def _function_types(self) -> dict[int, str]:
         """Types whose objects have a name of their own, and what to call these: also classes without instances."""
-        types, heap = self.heap.types, self.heap
-        found = {int(heap.type[number]): "class" for number in self.types}
+        types, shapes = self.heap.types, self.heap.shapes
+        found = {int(self.heap.type[number]): "class" for number in self.types}
+        mros = np.flatnonzero([self.heap.strings[int(name)] == _MRO for name in shapes.name])
+        found |= {int(row): "class" for row in shapes.type[np.searchsorted(shapes.name_offset, mros, side="right") - 1]}
         for row in range(len(types)):
             name = types.full_name(row)
             if name in _NAMED_FUNCTIONS:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _WORDS = {labels.ITEM: "item", labels.KEY: "key", labels.VALUE: "value", labels.MEMBER: "member"}
 _DICT = "__dict__"
 _CLOSURE = " . __closure__ [tuple item] . cell_contents"
+_NAMELESS = {"traceback": " . __traceback__"}
+"""What compiled types call references to objects of a type, where they do not tell."""
 _SHOWN_THREADS = 3
 
 
@@ -69,6 +71,8 @@ class Notation:
         row = int(root_row_of(heap, np.array([number]))[0])
         if row < 0 or stage == UNACCOUNTED:
             return "a cycle, and nothing else" if stage == CYCLES else "a reference that nobody accounts for (C code)"
+        if number in self.naming.module_namespaces:
+            return self.naming.name(self.naming.module_namespaces[number])
         kind, name = int(heap.roots.kind[row]), heap.strings[int(heap.roots.name[row])]
         if kind in (LOCAL, FRAME) and int(heap.roots.frame[row]) != NONE:
             return self._frame(int(heap.roots.frame[row]), kind, name, others)
@@ -151,4 +155,6 @@ class Notation:
         if label in _WORDS:
             word = _WORDS[label]
             return f" [{self.naming.type_name(holder)} {word}]" if self._is_passed(holder) else f" [{word}]"
-        return {labels.TEMPORARY: " [evaluation stack]", labels.TYPE: " . __class__"}.get(label, "")
+        if label == labels.REFERENCE:
+            return _NAMELESS.get(self.naming.type_name(way.objects[at]), "")
+        return {labels.TEMPORARY: " [evaluation stack]", labels.TYPE: " . __class__"}[label]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _LINE = re.compile(r"(?P<file>.+):(?P<line>\d+)")
-_SIMILAR = 4
+_SIMILAR, _ALIKE = 3, 0.75
 _LISTED = 6
 _LINES = 8
 _NAMING = "name a type (app.Session), an address (0x7f...), a line (app.py:12) or a function that made the objects"
@@ -181,7 +181,7 @@ def _other_lines(walked: Walked, file: str, asked: int, roots: Sequence[str]) ->
 def _hint(heap: HeapGraph, text: str) -> str:
     names = [heap.types.full_name(row) for row in range(len(heap.types))]
     last = {name.rpartition(".")[2].lower(): name for name in names}
-    near = difflib.get_close_matches(text.rpartition(".")[2].lower(), last, n=_SIMILAR, cutoff=0.6)
+    near = difflib.get_close_matches(text.rpartition(".")[2].lower(), last, n=_SIMILAR, cutoff=_ALIKE)
     return f"did you mean {' or '.join(last[name] for name in near)}?" if near else _NAMING
 
 

@@ -119,6 +119,8 @@ class Holding:
         Where they were made, as far as the recorder knows; most objects first.
     unknown_made : int
         Objects of which it does not.
+    sampled : bool
+        It recorded but a sample.
     """
 
     source: str
@@ -134,6 +136,7 @@ class Holding:
     point: str
     made: tuple[MadeAt, ...]
     unknown_made: int
+    sampled: bool
 
 
 def path_text(root: str, steps: tuple[PathStep, ...]) -> str:

@@ -77,6 +77,7 @@ def as_json(holding: Holding) -> str:
             for made in holding.made
         ],
         "unknown_made": holding.unknown_made,
+        "sampled": holding.sampled,
     }  # fmt: skip
     return json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
@@ -122,11 +123,14 @@ def _lines(holding: Holding, width: int) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(holding: Holding) -> Iterator[tuple[str, str]]:
+    why = (
+        "a sampled recording knows few small objects; --exact knows all" if holding.sampled else "made before it began"
+    )
     if not holding.made:
         yield "", ""
-        yield "Nobody recorded who made them", "dim"
+        yield f"Who made {'it' if holding.count == 1 else 'them'} was not recorded ({why})", "dim"
     else:
-        yield f"  {_objects(holding.unknown_made)}: not recorded", "dim"
+        yield f"  {_objects(holding.unknown_made)}: not recorded ({why})", "dim"
 
 
 def _sentence(holding: Holding) -> str:

@@ -75,6 +75,12 @@ def test_memory_comes_together_where_no_child_has_most_of_it() -> None:
     assert found.accumulation(number["m"]) == [number["m"], number["d"], number["list"]]
 
 
+def test_memory_comes_together_nowhere_in_a_long_list() -> None:
+    drawn = draw("*n0=app.Node:10; " + "; ".join(f"n{at} -> n{at + 1}=app.Node:10" for at in range(2000)))
+
+    assert holders(drawn).accumulation(drawn.number["n0"]) == [drawn.number["n0"]]
+
+
 def test_what_only_c_code_or_a_cycle_holds_is_in_the_tree_all_the_same() -> None:
     drawn = draw("hidden:10!1 -> blob:1000; a:1 -> b:2 -> a; b -> tail:500")
     found, number = holders(drawn), drawn.number

@@ -127,6 +127,40 @@ def test_classes_reached_by_their_name_are_named_once() -> None:
     ]
 
 
+def test_classes_without_instances_have_names_too() -> None:
+    drawing = (
+        MODULE
+        + """[Registry] -> r=app.Meta .__mro__ -> mro=tuple; r .__qualname__ -> 'Registry'
+        r .__dict__ -> cd=ns [_all] -> l=list -> x#3=app.X"""
+    )
+
+    assert paths(drawing, "X") == ["3 x module app.cache . Registry . _all [list item] -> X"]
+
+
+def test_exceptions_hold_by_their_traceback() -> None:
+    drawing = "<thread e> e=ValueError -> tb=traceback .tb_frame -> f=frame .rows -> l=list -> x=app.X"
+
+    [path] = find_holding(heap_dump(drawing), "X", 5).paths
+
+    assert path.text.endswith(
+        "ValueError . __traceback__ -> traceback . tb_frame -> frame, local rows [list item] -> X"
+    )
+
+
+def test_functions_do_not_own_what_is_in_their_module() -> None:
+    drawing = (
+        MODULE
+        + """[_cache] -> c=dict [k] -> x=app.X
+        <frame function f@a.py:7> f=function .__globals__ -> ns
+        <module app.api> m2=module .__dict__ -> n2=ns [f] -> f"""
+    )
+
+    [path] = find_holding(heap_dump(drawing), "X", 5).paths
+
+    assert path.text == "module app.cache . _cache [dict value] -> X"
+    assert path.others == ()
+
+
 def test_a_closure_is_a_word_and_its_function_has_a_name() -> None:
     drawing = (
         MODULE
