@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.edge_labels import labels_of_ways
-from leakscope.analysis.holders import Holders
-from leakscope.analysis.naming import Naming
 from leakscope.analysis.notation import Notation
 from leakscope.analysis.owners import further_ways
 from leakscope.analysis.path_groups import Way, group_paths
@@ -74,8 +72,7 @@ class _Answer:
         self.walked = walked
         self.found = found
         self.heap = walked.heap
-        self.holders = Holders(walked.heap, walked.unexplained)
-        self.naming = Naming(walked.heap)
+        self.holders, self.naming = walked.holders, walked.naming
         threads = walked.dump.threads
         names = {int(number): threads.name_of(row) for row, number in enumerate(threads.native_id)}
         self.notation = Notation(self.holders, self.naming, names, folders)

@@ -89,18 +89,23 @@ def group_paths(holders: Holders, naming: Naming, objects: Column) -> list[PathG
         return []
     wanted = np.sort(objects).astype(np.int64)
     tree = _Ways.leading_to(holders, naming, wanted)
-    signature = tree.signatures()[np.searchsorted(tree.nodes, wanted)]
-    _, group = np.unique(signature, return_inverse=True)
+    place = np.searchsorted(tree.nodes, wanted)
+    _, group = np.unique(tree.signatures()[place], return_inverse=True)
     group = group.reshape(-1)
     order = np.lexsort((wanted, holders.distances.distance[wanted], group))
     pieces = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
-    roots = tree.nodes[tree.root_of()[np.searchsorted(tree.nodes, wanted)]]
+    roots = tree.nodes[tree.root_of()[place]]
     retained = holders.retained_by(wanted, group, len(pieces))
     groups = [
-        PathGroup(tree.way(int(wanted[piece[0]])), np.sort(wanted[piece]), np.unique(roots[piece]), int(retained[at]))
+        PathGroup(tree.way(int(place[piece[0]])), np.sort(wanted[piece]), _distinct(roots[piece]), int(retained[at]))
         for at, piece in enumerate(pieces)
     ]
     return sorted(groups, key=lambda each: (-each.retained_bytes, -len(each.members), each.way.objects))
+
+
+def _distinct(objects: I8) -> I8:
+    # Most groups have one member: there may be many thousands of them.
+    return objects if len(objects) == 1 else np.unique(objects)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,9 +132,9 @@ class _Ways:
         label[~held] = same_roots(heap, nodes[~held], holders.distances.stage[nodes[~held]])
         return cls(holders, naming, nodes, up, label)
 
-    def way(self, number: int) -> Way:
-        at = int(np.searchsorted(self.nodes, number))
-        objects, labels = [number], []
+    def way(self, at: int) -> Way:
+        """The way to the node with a local number."""
+        objects, labels = [int(self.nodes[at])], []
         while self.up[at] >= 0:
             labels.append(int(self.label[at]))
             at = int(self.up[at])
