@@ -92,7 +92,7 @@ def test_several_dumps_make_each_a_leak_and_the_report_names_its_line(
 
     leaks = {finding.subject.line: finding for finding in report.findings if finding.verdict.name == "LEAK"}
 
-    assert report.verdict.name == "LEAK"
+    assert report.verdict.name == "LEAK", report.sentence
     counts = {}
     for kind in ("list", "instance", "str", "bytes"):
         finding = leaks[line_of(PROGRAM, kind)]
