@@ -258,6 +258,14 @@ void leakscope_add_code(PyObject* object, leakscope_edges* edges);
 void leakscope_add_generator(PyObject* object, leakscope_edges* edges);
 void leakscope_add_frame(PyObject* object, leakscope_edges* edges);
 
+/* Those whose structures are private, heap_private.c. */
+void leakscope_add_links(PyObject* object, leakscope_edges* edges);
+void leakscope_add_deque_blocks(PyObject* object, leakscope_edges* edges);
+void leakscope_add_cache_links(PyObject* object, leakscope_edges* edges);
+void leakscope_add_numpy_array(PyObject* object, leakscope_edges* edges);
+void leakscope_add_array(PyObject* object, leakscope_edges* edges);
+void leakscope_add_time_zone(const leakscope_layout* layout, PyObject* object, leakscope_edges* edges);
+
 /* ---- types ---- */
 
 extern PyInterpreterState* leakscope_walked;

@@ -121,6 +121,9 @@ static enum leakscope_tail private_tail_of(PyTypeObject* base) {
   if (is_named(base, "_io.BytesIO") && base->tp_weaklistoffset == HEAD + 4 * POINTER) return TAIL_BYTESIO;
   if (is_named(base, "mmap.mmap") && base->tp_weaklistoffset >= HEAD + 6 * POINTER) return TAIL_MMAP;
   if (is_named(base, "collections.deque") && base->tp_weaklistoffset >= HEAD + 7 * POINTER) return TAIL_DEQUE;
+  if (is_named(base, "functools._lru_cache_wrapper") && base->tp_dictoffset == HEAD + 15 * POINTER &&
+      base->tp_weaklistoffset == HEAD + 16 * POINTER)
+    return TAIL_LRU_CACHE;
   if (is_named(base, "datetime.datetime") && base->tp_basicsize == HEAD + 4 * POINTER) return TAIL_DATETIME;
   if (is_named(base, "datetime.time") && base->tp_basicsize == HEAD + 3 * POINTER) return TAIL_DATETIME;
   return base->tp_traverse != NULL && (base->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 ? TAIL_TRAVERSE

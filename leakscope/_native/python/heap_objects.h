@@ -32,6 +32,7 @@ enum leakscope_tail {
   TAIL_NDARRAY,
   TAIL_ARRAY,
   TAIL_DEQUE,
+  TAIL_LRU_CACHE,
   TAIL_BYTESIO,
   TAIL_MMAP,
   TAIL_MEMORYVIEW,
@@ -47,7 +48,7 @@ enum leakscope_edge_kind {
   EDGES_STACK
 };
 
-enum { LEAKSCOPE_MOST_FIELDS = 96, LEAKSCOPE_NO_POSITION = -1 };
+enum { LEAKSCOPE_MOST_FIELDS = 96, LEAKSCOPE_NO_POSITION = -1, LEAKSCOPE_NO_BOUND = -1 };
 
 /* A reference that lies at the same place in all instances. */
 typedef struct {
@@ -128,6 +129,9 @@ const char* const* leakscope_tail_names(enum leakscope_tail tail);
 
 /* Buffers handed out and not given back, by the exporter's own count; 0 for others. */
 Py_ssize_t leakscope_exports(const leakscope_layout* layout, PyObject* object);
+
+/* How many items a container keeps at most, by its own word: a cache's maxsize, a deque's maxlen. */
+Py_ssize_t leakscope_bound(const leakscope_layout* layout, PyObject* object);
 
 /* Of an int of at most 60 bits; 0 if it is none. */
 int leakscope_small_int(PyObject* object, long long* value);

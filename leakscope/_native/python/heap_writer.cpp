@@ -140,6 +140,10 @@ bool HeapWriter::write(PyObject* object) noexcept {
     export_object_.push(number);
     export_count_.push(static_cast<std::uint32_t>(exports));
   }
+  if (const Py_ssize_t bound = leakscope_bound(&layout, object); bound >= 0) {
+    bound_object_.push(number);
+    bound_items_.push(static_cast<std::uint64_t>(bound));
+  }
   last_ = address;
   ++objects_;
   return true;
@@ -202,6 +206,8 @@ bool HeapWriter::finish(HeapRoots& roots) noexcept {
   columns_.add("text.text", "u4", text_text_);
   columns_.add("export.object", "u4", export_object_);
   columns_.add("export.count", "u4", export_count_);
+  columns_.add("bound.object", "u4", bound_object_);
+  columns_.add("bound.items", "u8", bound_items_);
   columns_.add("heap_string.offset", "u8", strings_.offsets());
   columns_.add("heap_string.bytes", "u1", strings_.bytes());
   return !columns_.failed() && !strings_.failed() && !shapes_.failed();
