@@ -209,9 +209,8 @@ def main() -> None:
     # The first dump loads a part of leakscope, which leaves its own constants behind.
     dump_after(range(WARM_UP), with_packages)
     dumps = [dump_after(range(first, first + ROUNDS), with_packages) for first in (1000, 2000, 3000)]
-    print(
-        json.dumps({"dumps": dumps, "modules": [name for name in ("numpy", "pandas", "lxml") if name in sys.modules]})
-    )
+    modules = [name for name in ("numpy", "pandas", "lxml") if name in sys.modules]
+    print(json.dumps({"dumps": dumps, "modules": modules, "given_away": given_away()}))
 
 
 if __name__ == "__main__":
