@@ -73,6 +73,8 @@ class Drawing:
         columns |= {"name_object": column(list(names), "u4"), "name_text": column(list(names.values()), "u4")}
         columns |= {"text_object": column([], "u4"), "text_text": column([], "u4")}
         columns |= _rows(exports, {"export_object": "u4", "export_count": "u4"})
+        bounds = [(at, each.options["bound"]) for at, each in enumerate(self.objects) if "bound" in each.options]
+        columns |= _rows(bounds, {"bound_object": "u4", "bound_items": "u8"})
         table = strings(list(self.texts))
         counts = {"objects": len(self.objects), "edges": len(edges["targets"]), "bodies": len(bodies["body_owner"])}
         gc = {"collector_thresholds": (700, 10, 10), "generation_counts": (0, 0, 0)}

@@ -56,6 +56,7 @@ TABLES: dict[str, dict[str, str]] = {
     "name": {"object": "u4", "text": "u4"},
     "text": {"object": "u4", "text": "u4"},
     "export": {"object": "u4", "count": "u4"},
+    "bound": {"object": "u4", "items": "u8"},
 }
 _BLOCKS = {"block_offset": "u8", "block_address": "u8", "block_edges": "u8", "block_bodies": "u8"}
 COLUMNS: dict[str, str] = {
@@ -115,7 +116,7 @@ def _check_types(columns: Columns, facts: HeapMeta) -> None:
 
 def _check_roots(columns: Columns, facts: HeapMeta) -> None:
     strings = len(columns["heap_string.offset"]) - 1
-    for name in ("root.object", "name.object", "text.object", "export.object"):
+    for name in ("root.object", "name.object", "text.object", "export.object", "bound.object"):
         columns.below(name, facts.objects, "objects")
     for name in ("name.object", "text.object"):
         columns.ascending(name)
@@ -184,6 +185,7 @@ def decode(columns: Columns, facts: HeapMeta) -> HeapGraph:
         name_object=columns["name.object"], name_text=columns["name.text"],
         text_object=columns["text.object"], text_text=columns["text.text"],
         export_object=columns["export.object"], export_count=columns["export.count"],
+        bound_object=columns["bound.object"], bound_items=columns["bound.items"],
         strings=strings, facts=facts,
         read_edges=partial(kernels.stored_edges, stream, block_offset),
         read_places=partial(kernels.edge_places, stream, block_offset),
@@ -221,6 +223,7 @@ def encode(heap: HeapGraph) -> dict[str, Any]:
         "name.object": heap.name_object, "name.text": heap.name_text,
         "text.object": heap.text_object, "text.text": heap.text_text,
         "export.object": heap.export_object, "export.count": heap.export_count,
+        "bound.object": heap.bound_object, "bound.items": heap.bound_items,
         "heap_string.offset": heap.strings.offset, "heap_string.bytes": heap.strings.data,
     }  # fmt: skip
 

@@ -266,6 +266,8 @@ class HeapGraph:
         Likewise: keys and small values as text, where they were asked for.
     export_object, export_count : ndarray of uint32
         Buffers whose own counter of exports is not 0.
+    bound_object, bound_items : ndarray of uint32 and of uint64
+        Containers that keep no more than so many items, by their own word: caches and deques.
     strings : StringTable
         What all string ids here point into.
     facts : HeapMeta
@@ -297,6 +299,8 @@ class HeapGraph:
     text_text: U4
     export_object: U4
     export_count: U4
+    bound_object: U4
+    bound_items: U8
     strings: StringTable
     facts: HeapMeta
     read_edges: Callable[[int], Sequence[int]]
@@ -316,6 +320,7 @@ class HeapGraph:
         check_columns("HeapGraph", {"name_object": self.name_object, "name_text": self.name_text})
         check_columns("HeapGraph", {"text_object": self.text_object, "text_text": self.text_text})
         check_columns("HeapGraph", {"export_object": self.export_object, "export_count": self.export_count})
+        check_columns("HeapGraph", {"bound_object": self.bound_object, "bound_items": self.bound_items})
         if len(self.offsets) != len(self.address) + 1:
             raise ValueError("HeapGraph: offsets needs one item more than there are objects")
 
