@@ -74,7 +74,8 @@ class _Answer:
         self.heap = walked.heap
         self.holders, self.naming = walked.holders, walked.naming
         threads = walked.dump.threads
-        names = {int(number): threads.name_of(row) for row, number in enumerate(threads.native_id)}
+        alive = [row for row in range(len(threads)) if threads.is_alive(row)]
+        names = {int(threads.native_id[row]): threads.name_of(row) for row in alive}
         self.notation = Notation(self.holders, self.naming, names, folders)
 
     def holding(self, limit: int) -> Holding:
@@ -103,7 +104,7 @@ class _Answer:
         root = group.way.objects[0]
         return HeldPath(
             root=self.notation.root(root, group.roots),
-            steps=self.notation.steps(group.way),
+            steps=self.notation.steps(group.way, exact=len(group.members) == 1),
             count=len(group.members),
             bytes=int(self.heap.total_size[group.members].sum()),
             retained_bytes=group.retained_bytes,

@@ -167,12 +167,15 @@ class Naming:
         return ""
 
     def text_of(self, number: int) -> str:
-        """The text of a str object, if it is known; else ""."""
-        for objects, texts in (
-            (self.heap.name_object, self.heap.name_text),
-            (self.heap.text_object, self.heap.text_text),
-        ):
-            at = int(np.searchsorted(objects, number))
-            if at < len(objects) and int(objects[at]) == number:
-                return self.heap.strings[int(texts[at])]
-        return ""
+        """The text of a str object that is a name; else ""."""
+        return self._text_in(self.heap.name_object, self.heap.name_text, number)
+
+    def key_text(self, number: int) -> str:
+        """A key as a program would write it, if the dump tells it; else ""."""
+        name = self.text_of(number)
+        return repr(name) if name else self._text_in(self.heap.text_object, self.heap.text_text, number)
+
+    def _text_in(self, objects: Column, texts: Column, number: int) -> str:
+        at = int(np.searchsorted(objects, number))
+        known = at < len(objects) and int(objects[at]) == number
+        return self.heap.strings[int(texts[at])] if known else ""

@@ -103,12 +103,16 @@ class Notation:
         return f"{len(names)} threads ({shown})"
 
     def thread_of(self, frame: int) -> str:
-        """The name of the thread of a frame, or its number."""
+        """The name of the thread of a frame, or its number; "?" where the interpreter tells neither."""
         frames = self.heap.frames
         own, number = self.heap.strings[int(frames.thread_name[frame])], int(frames.native_id[frame])
-        return own or self.thread_names.get(number, "") or str(number)
+        return own or self.thread_names.get(number, "") or self._only_thread() or str(number or "?")
 
-    def steps(self, way: Way) -> tuple[PathStep, ...]:
+    def _only_thread(self) -> str:
+        names = list(self.thread_names.values())
+        return names[0] if len(names) == 1 else ""
+
+    def steps(self, way: Way, *, exact: bool = False) -> tuple[PathStep, ...]:
         """
         What is between the root and the last object of a way, which is the last step; nothing if the words for the root
         name it.
@@ -116,12 +120,14 @@ class Notation:
         Parameters
         ----------
         way : Way
+        exact : bool
+            With indexes, and with keys as far as the dump tells them: for a way that stands for itself alone.
         """
         found: list[PathStep] = []
         text, last = "", len(way.objects) - 1
         for at, number in enumerate(way.objects):
             if at:
-                text += self._label(way, at)
+                text += (self._place(way, at) if exact else "") or self._label(way, at)
             if self._is_root_itself(way, at) or (at < last and self._is_passed(number)):
                 continue
             if at < last and self.naming.is_named(number) and text.endswith(f" . {self._own_name(number)}"):
@@ -142,6 +148,19 @@ class Notation:
     def _is_root_itself(self, way: Way, at: int) -> bool:
         """Whether the words for the root have named the object already."""
         return at == 0 and (way.objects[0] in self.naming.modules or way.objects[0] in self.naming.types)
+
+    def _place(self, way: Way, at: int) -> str:
+        """The index or key by which an object is held, if it is held by one that can be told; else ""."""
+        holder, held, label, heap = way.objects[at - 1], way.objects[at], way.labels[at - 1], self.heap
+        if label not in (labels.ITEM, labels.VALUE) or not self._is_passed(holder):
+            return ""
+        stored = [to for _, to in heap.stored_edges(holder)]
+        named = len(heap.shapes.names(int(heap.shape[holder])))
+        if label == labels.ITEM:
+            return f" [{stored.index(held, named) - named}]" if held in stored[named:] else ""
+        keys = [key for key, value in zip(stored[named::2], stored[named + 1 :: 2], strict=False) if value == held]
+        text = self.naming.key_text(keys[0]) if keys else ""
+        return f" [{text}]" if text else ""
 
     def _label(self, way: Way, at: int) -> str:
         holder, label, heap = way.objects[at - 1], way.labels[at - 1], self.heap

@@ -124,7 +124,9 @@ def _lines(holding: Holding, width: int) -> Iterator[tuple[str, str]]:
 
 def _unknown(holding: Holding) -> Iterator[tuple[str, str]]:
     why = (
-        "a sampled recording knows few small objects; --exact knows all" if holding.sampled else "made before it began"
+        "a sampled recording knows few small objects; --exact knows all"
+        if holding.sampled
+        else "made just before the dump, or before recording began"
     )
     if not holding.made:
         yield "", ""

@@ -28,19 +28,20 @@ def paths(drawing: str, subject: str, **options: object) -> list[str]:
 
 def test_names_of_modules_and_attributes_of_instances_hide_their_namespaces() -> None:
     drawing = (
-        MODULE + "[_entries] -> entries=dict [k] -> s=app.Session .__dict__ -> d=ns [buffers] -> b=list -> x=bytearray"
+        MODULE
+        + "[_entries] -> entries=dict [k] -> s=app.Session .__dict__ -> d=ns [buffers] -> b=list -> x#2=bytearray"
     )
 
     assert paths(drawing, "bytearray") == [
-        "1 x module app.cache . _entries [dict value] -> Session . buffers [list item] -> bytearray"
+        "2 x module app.cache . _entries [dict value] -> Session . buffers [list item] -> bytearray"
     ]
 
 
 def test_slots_and_inline_attributes_read_the_same() -> None:
-    drawing = MODULE + "[_entries] -> entries=dict [k] -> s=app.Session .buffers -> b=list -> x=bytearray"
+    drawing = MODULE + "[_entries] -> entries=dict [k] -> s=app.Session .buffers -> b=list -> x#2=bytearray"
 
     assert paths(drawing, "bytearray") == [
-        "1 x module app.cache . _entries [dict value] -> Session . buffers [list item] -> bytearray"
+        "2 x module app.cache . _entries [dict value] -> Session . buffers [list item] -> bytearray"
     ]
 
 
@@ -54,7 +55,7 @@ def test_a_thread_without_a_name_in_the_graph_gets_the_recorders() -> None:
     drawing = "<local jobs serve@app.py:12 worker-1> jobs=list -> job=app.Job"
 
     assert paths(drawing, "Job", made={"job": ("a.py:1", "worker-1")}, thread_names=False) == [
-        "1 x thread worker-1, serve() app.py:12, local jobs [list item] -> Job"
+        "1 x thread worker-1, serve() app.py:12, local jobs [0] -> Job"
     ]
 
 
@@ -142,9 +143,7 @@ def test_exceptions_hold_by_their_traceback() -> None:
 
     [path] = find_holding(heap_dump(drawing), "X", 5).paths
 
-    assert path.text.endswith(
-        "ValueError . __traceback__ -> traceback . tb_frame -> frame, local rows [list item] -> X"
-    )
+    assert path.text.endswith("ValueError . __traceback__ -> traceback . tb_frame -> frame, local rows [0] -> X")
 
 
 def test_functions_do_not_own_what_is_in_their_module() -> None:
@@ -219,6 +218,19 @@ def test_a_single_owner_has_no_others() -> None:
     [path] = find_holding(heap_dump(drawing), "X", 5).paths
 
     assert path.others == ()
+
+
+def test_a_path_to_a_single_object_has_the_index_and_the_key_if_it_is_known() -> None:
+    drawing = (
+        MODULE
+        + """[rows] -> l=list -> a; l -> b; l -> x=app.X; ns [by_name] -> d=dict -> c; d [rows] -> y=app.Y
+        ns [other] -> e=dict [secret] -> z=app.Z; l -> w#2=app.W"""
+    )
+
+    assert paths(drawing, "X") == ["1 x module app.cache . rows [2] -> X"]
+    assert paths(drawing, "Y") == ["1 x module app.cache . by_name ['rows'] -> Y"]
+    assert paths(drawing, "Z") == ["1 x module app.cache . other [dict value] -> Z"]
+    assert paths(drawing, "W") == ["2 x module app.cache . rows [list item] -> W"]
 
 
 def test_an_unfinished_list_of_paths_says_what_is_left() -> None:
