@@ -1,4 +1,4 @@
-"""Programs whose fault only objects show, recorded with dumps between: each told by its rule, its quiet twin by none."""
+"""Programs whose fault only objects show, recorded with dumps between: told by its rule, and the quiet twin by none."""
 
 from __future__ import annotations
 

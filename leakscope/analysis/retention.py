@@ -123,7 +123,7 @@ class Retention:
         retained = int(self.holders.retained[alike].sum())
         found.append(
             Dominator(
-                depth=depth, label=self.naming.name(int(alike[0])), objects=len(alike),
+                depth=depth, label=self._label(alike), objects=len(alike),
                 bytes=int(self.heap.total_size[alike].sum()), retained_bytes=retained, share=retained / self.total,
                 address=int(self.heap.address[alike[0]]),
             )
@@ -133,6 +133,11 @@ class Retention:
         below = self.holders.held_directly(int(alike[0]))
         for row in self._alike(below, max(_BIG * self.total, _OF_PARENT * retained))[:_MOST_CHILDREN]:
             self._descend(row, depth + 1, found)
+
+    def _label(self, alike: I8) -> str:
+        if len(alike) > 1:
+            return self.heap.types.full_name(int(self.heap.type[alike[0]]))
+        return self.naming.name(int(alike[0]))
 
     def _alike(self, objects: Column, least: float) -> Sequence[I8]:
         """Big objects by themselves and the others by type, what retains less than that left out, biggest first."""

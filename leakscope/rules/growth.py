@@ -38,6 +38,7 @@ from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.series import WIDTH_OF_95
 from leakscope.analysis.sites import NO_PYTHON, freed_by_others
+from leakscope.analysis.stages import UNACCOUNTED
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
@@ -58,6 +59,7 @@ _DOUBT_SHARE = 0.05
 """Growth that is only suspected must be worth this much to be mentioned."""
 _LINE_SHARE = 0.1
 _PATHS = 3
+_MOSTLY = 0.5
 _WITNESS_SHARE = 0.1
 _GARBAGE_SHARE = 0.5
 """What a function holds is no growth if a collection, which will come, frees this part of it."""
@@ -95,6 +97,7 @@ class _Case:
         born = rows[live.born_s[rows] >= grown.judgement.trend.start_s]
         self.made = Made(facts, witness, born if len(born) else rows, grown.sites)
         self.place = self.made.place
+        self.unaccounted = False
         self.holders = self._holders()
 
     def _witness(self) -> tuple[Dump, I8]:
@@ -123,7 +126,10 @@ class _Case:
         walked = self._walked()
         if walked is None:
             return ()
-        return paths_to(walked, walked.objects_of(self.made.rows), self.facts.roots, _PATHS)
+        objects = walked.objects_of(self.made.rows)
+        if len(objects):
+            self.unaccounted = float(np.mean(walked.holders.distances.stage[objects] == UNACCOUNTED)) >= _MOSTLY
+        return paths_to(walked, objects, self.facts.roots, _PATHS)
 
     def finding(self) -> Finding:
         judgement, facts = self.judgement, self.facts
@@ -245,6 +251,9 @@ class _Case:
             return [f"let it run for {format_duration(self.judgement.longer_s)} under the same load"]
         if self.judgement.kind == "backlog":
             return [f"bound the queue that {where} fills, or empty it faster"]
+        if self.unaccounted:
+            source = quote(self.made.dump.source)
+            return [f"native code seems to hold them: compare with an earlier dump, leakscope diff EARLIER {source}"]
         if self.holders and self.place:
             asked = f"leakscope path {quote(self.made.dump.source)} {quote(where)}"
             return [f"give what holds them a bound, or remove what is done with; all holders: {asked}"]

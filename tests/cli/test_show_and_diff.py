@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import dump, live, save
+from heap_builders import heap_dump
+from heap_lives import born_evenly
 from launching import LEAKSCOPE, leakscope
 from simulation import Life, recorded
 
@@ -88,6 +90,23 @@ def test_diff_of_two_runs_says_that_they_are_two(folder: Path) -> None:
 
     assert "the dumps are of 2 runs (1, 1 dumps, in the order given), matched by names" in done.stdout
     assert "+3.8 MiB" in done.stdout
+
+
+def test_objects_are_shown_as_they_are_and_as_a_collection_would_leave_them(tmp_path: Path) -> None:
+    drawing = (
+        "<module app.cache> m=module -> cache:800 -> entry#10:100 .blob -> blob#10=bytes:4000; node=list:9000 -> node"
+    )
+    path = save(born_evenly([heap_dump(drawing, made={"entry": "fill@app/cache.py:4"})])[0], tmp_path / "0001.lks")
+
+    as_it_is = leakscope("show", path, env=ENVIRONMENT).stdout
+    collected = leakscope("show", path, "--gc", env=ENVIRONMENT).stdout
+    document = json.loads(leakscope("show", path, "--json", "--gc").stdout)
+
+    assert "of these only a collection would free 1 object, 8.8 KiB; the collector is on" in as_it_is
+    assert "Cycles that wait for a collection" in as_it_is
+    assert "after a collection: 22 objects" in collected
+    assert "Cycles that wait for a collection" not in collected
+    assert (document["heap"]["collected"], document["heap"]["objects"]) == (True, 22)
 
 
 def test_a_single_dump_is_no_diff(folder: Path) -> None:
