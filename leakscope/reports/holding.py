@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ _INDENT = "      "
 _LINES = 8
 _THREADS = 4
 _ARROW = " -> "
+_NUMBER = re.compile(r"\d+")
 
 
 def render(holding: Holding, *, width: int = 100, color: bool = False) -> str:
@@ -176,17 +178,28 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 def _made(made: MadeAt) -> Iterator[tuple[str, str]]:
-    names = [f"{name} {format_count(count)}" for name, count in made.threads.items()]
-    threads = ", ".join(names[:_THREADS]) + (", ..." if len(names) > _THREADS else "")
-    if len(made.threads) == 1:
-        threads = next(iter(made.threads))
-    yield f"  {_objects(made.count)}, {format_bytes(made.bytes)}, by thread {threads}", ""
+    yield f"  {_objects(made.count)}, {format_bytes(made.bytes)}, by {_threads(made)}", ""
     for line in made.lines[:_LINES]:
         yield _INDENT + line, "cyan"
     if len(made.lines) > _LINES:
         yield f"{_INDENT}... {len(made.lines) - _LINES} more", "dim"
     if not made.lines:
         yield f"{_INDENT}no Python code was running", "dim"
+
+
+def _threads(made: MadeAt) -> str:
+    """Who made them; threads that differ in a number only are one."""
+    groups: dict[str, list[str]] = {}
+    for name in made.threads:
+        groups.setdefault(_NUMBER.sub("*", name), []).append(name)
+    words = [
+        f"thread {names[0]}" if len(names) == 1 else f"{format_count(len(names))} threads {alike}"
+        for alike, names in groups.items()
+    ]
+    if len(groups) > 1:
+        totals = [sum(made.threads[name] for name in names) for names in groups.values()]
+        words = [f"{word}: {format_count(total)}" for word, total in zip(words, totals, strict=True)]
+    return ", ".join(words[:_THREADS]) + (", ..." if len(words) > _THREADS else "")
 
 
 def _objects(count: int) -> str:

@@ -81,6 +81,18 @@ def test_nothing_of_a_stranger_is_taken_for_an_instruction() -> None:
     assert json.loads(page.as_json(evil))["subject"] == evil.subject
 
 
+def test_threads_that_differ_in_a_number_are_one() -> None:
+    holding = drawn()
+    made = replace(holding.made[0], threads={"MainThread": 7, **{f"Thread-{at} (serve)": 1 for at in range(200)}})
+
+    text = page.render(replace(holding, made=(made,)))
+
+    assert "by thread MainThread: 7, 200 threads Thread-* (serve): 200" in text
+    assert "by 200 threads Thread-* (serve)\n" in page.render(
+        replace(holding, made=(replace(made, threads={f"Thread-{at} (serve)": 1 for at in range(200)}),))
+    )
+
+
 def test_colour_is_only_there_if_asked_for() -> None:
     assert "\x1b[" not in page.render(drawn())
     assert "\x1b[" in page.render(drawn(), color=True)
