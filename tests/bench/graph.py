@@ -2,7 +2,10 @@
 
 Each case runs in a process of its own, with the stream mapped from a file as a dump is.  CPU is that of all threads,
 never the clock on the wall.  Memory is the high-water mark of the process' own pages, reset before each kernel; pages
-of the mapped file do not count.  ``python tests/bench/graph.py --json figures.json``
+of the mapped file do not count.  "Whole" is the way from the stream to retained sizes and distances, for a caller that
+lets go of the columns these do not need; one that keeps them has those on top of all but the decoding.
+
+    python tests/bench/graph.py --json figures.json
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ CASES: dict[str, Callable[[float], heaps.Drawn]] = {
     "1 M ring": lambda scale: heaps.row(int(1e6 * scale), closed=True),
     "1 M tangle": lambda scale: heaps.tangle(int(1e6 * scale)),
 }
-WHOLE = ("decode", "dominators", "retained", "distances")
+Columns = dict[str, Any]
+WHOLE = ("decode", "sizes", "dominators", "retained", "distances")
 
 
 class Meter:
@@ -65,32 +69,47 @@ class Meter:
         return result
 
 
+def load(meter: Meter, columns: Columns, counts: dict[str, int]) -> tuple[Columns, int]:
+    """What retained sizes and distances need, and the bytes of all columns; the other columns end here."""
+    objects = meter.step("decode", lambda: kernels.decode_objects(**columns, **counts))
+    needed = {"offsets": objects.offsets, "targets": objects.targets, "size": objects.size.copy()}
+    meter.step("sizes", lambda: np.add.at(needed["size"], objects.body_owner, objects.body_size))
+    meter.step(
+        "collectable",
+        lambda: kernels.collectable(objects.refcount, objects.flags, objects.offsets, objects.targets),
+    )
+    return needed, sum(column.nbytes for column in objects)
+
+
+def hold(meter: Meter, offsets: Any, targets: Any, size: Any, roots: Any) -> int:
+    """Retained sizes and distances; how many objects are reached."""
+    tree = meter.step("dominators", lambda: kernels.dominators(offsets, targets, roots))
+    kept = [meter.step("retained", lambda: kernels.retained(*tree, size))]
+    kept += meter.step("distances", lambda: kernels.distances(offsets, targets, [roots]))
+    return len(tree.order)
+
+
 def measure(folder: Path) -> dict[str, Any]:
     """Run all kernels over the columns of a folder, in the order of an analysis."""
     columns = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
     roots = np.array(columns.pop("roots"), np.uint32)
     counts = {name: int(columns.pop(name)[0]) for name in ("objects", "edges", "bodies")}
     meter = Meter(n := counts["objects"])
-    objects = meter.step("decode", lambda: kernels.decode_objects(**columns, **counts))
-    offsets, targets = objects.offsets, objects.targets
-    total = objects.size.copy()
-    np.add.at(total, objects.body_owner, objects.body_size)
-    tree = meter.step("dominators", lambda: kernels.dominators(offsets, targets, roots))
-    meter.step("retained", lambda: kernels.retained(*tree, total))
-    meter.step("distances", lambda: kernels.distances(offsets, targets, [roots]))
+    needed, column_bytes = load(meter, columns, counts)
+    reached = hold(meter, **needed, roots=roots)
+    offsets, targets = needed["offsets"], needed["targets"]
     meter.step("components", lambda: kernels.components(offsets, targets))
     meter.step("reverse", lambda: kernels.reverse(offsets, targets))
     meter.step("in_counts", lambda: kernels.in_counts(targets, n))
     meter.step("reachable", lambda: kernels.reachable(offsets, targets, roots, np.zeros(n, np.uint8)))
-    meter.step("collectable", lambda: kernels.collectable(objects.refcount, objects.flags, offsets, targets))
     whole = sum(meter.steps[name]["cpu_s"] for name in WHOLE)
     return {
         **counts,
-        "reached": len(tree.order),
+        "reached": reached,
         "stream_bytes": len(columns["stream"]),
         "kernels": meter.steps,
         "whole": {"cpu_s": whole, "objects_per_s": n / whole, "bytes_per_object": meter.highest},
-        "column_bytes_per_object": sum(column.nbytes for column in objects) / n,
+        "column_bytes_per_object": column_bytes / n,
     }
 
 
