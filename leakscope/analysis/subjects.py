@@ -130,7 +130,10 @@ def _of_rows(heap: HeapGraph, rows: Sequence[int]) -> I8:
 
 
 def _made_at(walked: Walked, text: str, roots: Sequence[str]) -> FoundSubject | None:
-    """Objects whose stack has a line or function: as the innermost frame if some have, else anywhere."""
+    """
+    Objects whose stack has a line or function: as the innermost frame if some have, else anywhere.  If it made none,
+    those that it gave more memory.
+    """
     stacks = walked.dump.stacks
     table = stacks.frame_table
     frames = np.array([_means(table[row], text, roots) for row in range(len(table))], dtype=bool)
@@ -143,14 +146,21 @@ def _made_at(walked: Walked, text: str, roots: Sequence[str]) -> FoundSubject | 
     within = innermost.copy()
     for node in range(1, len(within)):  # callers come before those they call
         within[node] |= within[stacks.parent[node]]
+    live = walked.dump.allocations
     for stack in (innermost, within):
         objects = np.flatnonzero((walked.stack >= 0) & stack[walked.stack])
         if len(objects):
             return FoundSubject(f"objects made in {text}", objects)
-    raise UsageError(
-        f"no object that {text!r} made is alive, as far as the recorder knows",
-        "sampled recordings know few small objects: record with --exact, or name a type",
-    )
+        objects = walked.objects_of(np.flatnonzero(stack[live.stack]))
+        if len(objects):
+            return FoundSubject(f"objects that grew in {text}", objects)
+    raise UsageError(f"nothing of what {text!r} made is an object, as far as the recorder knows", _no_object(walked))
+
+
+def _no_object(walked: Walked) -> str:
+    if walked.dump.meta.sampled:
+        return "sampled recordings know few small objects: record with --exact, or name a type"
+    return "it was freed, or is memory of C code: see 'leakscope show'; or name a type"
 
 
 def _means(frame: Frame, text: str, roots: Sequence[str]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from builders import dump, live
+from builders import column, dump, live
 from heap_builders import heap_dump
 from heap_lives import born_at_once
 
@@ -55,6 +57,24 @@ def test_a_function_that_only_called_what_made_objects_stands_for_them_if_it_mad
 
     assert len(find_subject(Walked(drawn), "outer", ()).objects) == 3
     assert found("main") == ("objects made in main", 1)
+
+
+def test_a_line_that_only_enlarged_objects_stands_for_these() -> None:
+    [drawn] = born_at_once([heap_dump("*a=app.A:100+5000; *b=app.B", other=live({"grow@b.py:2": 5000}))])
+    body = Walked(drawn).heap.body_address
+    grown = replace(drawn, allocations=replace(drawn.allocations, address=column(body, "u8")))
+
+    found = find_subject(Walked(grown), "b.py:2", ())
+
+    assert (found.words, found.objects.tolist()) == ("objects that grew in b.py:2", [0])
+
+
+def test_a_line_whose_memory_is_no_object_says_so() -> None:
+    [drawn] = born_at_once([heap_dump("*a=app.A", other=live({"grow@b.py:2": 5000}))])
+
+    with pytest.raises(UsageError, match=r"nothing of what 'b.py:2' made is an object") as caught:
+        find_subject(Walked(drawn), "b.py:2", ())
+    assert "memory of C code" in caught.value.remedy
 
 
 def test_an_address_may_be_anywhere_in_an_object_or_its_memory() -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import dump, live, save
 from heap_builders import heap_dump
 from heap_lives import born_at_once
 from launching import leakscope
+
+from leakscope import api
+from leakscope.model.finding import Subject
 
 DRAWING = """
     <module app.cache> m=module .__dict__ -> ns=ns [_entries] -> e=dict [k] -> s#40=app.Session
@@ -106,6 +110,19 @@ def test_a_subject_that_means_nothing_is_one_line_and_a_hint(path: str, subject:
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 2
+
+
+def test_a_fingerprint_stands_for_what_its_finding_is_about(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    subjects = {
+        "aaaaaaaa11111111": Subject("objects", type="app.Session", file="app.py", line=3),
+        "bbbbbbbb22222222": Subject("blocks", function="main", file="app.py", line=3),
+    }
+    findings = [SimpleNamespace(fingerprint=name, subject=subject) for name, subject in subjects.items()]
+    monkeypatch.setattr(api, "judge", lambda dumps: SimpleNamespace(findings=findings))
+    [loaded] = api.load([path])
+
+    assert api.path(loaded, "aaaaaaaa11111111").subject == "app.Session objects"
+    assert api.path(loaded, "bbbbbbbb").subject == "objects made in app.py:3"
 
 
 def test_a_dump_without_objects_says_so_and_how_to_get_them(tmp_path: Path) -> None:
