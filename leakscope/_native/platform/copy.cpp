@@ -41,10 +41,10 @@ void on_second(int) {
   end(1);
 }
 
-void set_handler(int number, void (*handler)(int), int flags) noexcept {
+void set_handler(int number, void (*handler)(int), unsigned flags) noexcept {
   struct sigaction action {};
   action.sa_handler = handler;
-  action.sa_flags = flags;
+  action.sa_flags = static_cast<int>(flags);
   sigfillset(&action.sa_mask);
   sigaction(number, &action, nullptr);
 }
@@ -56,7 +56,8 @@ void set_handlers() noexcept {
   stack_t alternate{};
   alternate.ss_sp = reinterpret_cast<void*>(stack);
   alternate.ss_size = alternate_stack_bytes;
-  const int on_stack = stack != -1 && syscall(SYS_sigaltstack, &alternate, nullptr) == 0 ? SA_ONSTACK : 0;
+  const unsigned on_stack =
+      stack != -1 && syscall(SYS_sigaltstack, &alternate, nullptr) == 0 ? SA_ONSTACK : 0;
   for (const int number : fatal_signals) set_handler(number, on_fatal_signal, on_stack | SA_RESETHAND);
   set_handler(SIGALRM, on_second, on_stack | SA_RESTART);
   sigset_t blocked;
