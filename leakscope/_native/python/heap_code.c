@@ -98,7 +98,9 @@ void leakscope_add_generator(PyObject* object, leakscope_edges* edges) {
   PyGenObject* generator = (PyGenObject*)object;
   add_edge(edges, generator->gi_name);
   add_edge(edges, generator->gi_qualname);
-  add_edge(edges, generator->gi_origin_or_finalizer);
+  /* Of a plain generator nobody sets it, nor looks at it. */
+  const int has_origin = PyCoro_CheckExact(object) || PyAsyncGen_CheckExact(object);
+  add_edge(edges, has_origin ? generator->gi_origin_or_finalizer : NULL);
   add_edge(edges, generator->gi_exc_state.exc_value);
 #if PY_VERSION_HEX < 0x030C0000
   add_edge(edges, (PyObject*)generator->gi_code);
