@@ -60,9 +60,9 @@ class Holders:
         return kernels.retained(*self.dominators, self.heap.total_size)
 
     @cached_property
-    def retained_count(self) -> U8:
+    def retained_count(self) -> U4:
         """Objects that go with each object, itself included."""
-        return kernels.retained(*self.dominators, np.ones(self.heap.count, dtype=np.uint64))
+        return kernels.retained(*self.dominators, np.ones(self.heap.count, dtype=np.uint64)).astype(np.uint32)
 
     @cached_property
     def children(self) -> tuple[U8, U4]:
@@ -73,13 +73,13 @@ class Holders:
         return np.concatenate([[0], np.cumsum(held)]).astype(np.uint64), order
 
     @cached_property
-    def tree_position(self) -> I8:
+    def tree_position(self) -> U4:
         """Place of each object in a preorder of the dominator tree: what an object dominates comes right behind it."""
         offsets, held = self.children
         tops = held[int(offsets[-2]) :]
         order = kernels.dominators(offsets[:-1], held[: int(offsets[-2])], tops).order
-        position = np.empty(self.heap.count, dtype=np.int64)
-        position[order] = np.arange(len(order))
+        position = np.empty(self.heap.count, dtype=np.uint32)
+        position[order] = np.arange(len(order), dtype=np.uint32)
         return position
 
     def topmost(self, objects: Column, group: Column | None = None) -> Column:
@@ -98,7 +98,7 @@ class Holders:
         ndarray of bool, shape (k,)
         """
         count = self.heap.count + 1
-        begin = self.tree_position[objects]
+        begin = self.tree_position[objects].astype(np.int64)
         end = begin + self.retained_count[objects].astype(np.int64)
         base = 0 if group is None else np.asarray(group, dtype=np.int64) * count
         order = np.argsort(begin + base, kind="stable")
