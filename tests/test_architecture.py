@@ -73,7 +73,7 @@ TABLE_FOLDERS: dict[str, set[str]] = {
     "formats": {"format", "lks_columns", "lks_heap"},
     "pools": {"pool"},
     "rules": {"rule", "made"},
-    "reports": {"report_format", "first_screen", "holding", "holding_dot"},
+    "reports": {"report_format", "first_screen", "heap_screen", "pieces", "holding", "holding_dot"},
     "telemetry": {"exporter"},
 }
 

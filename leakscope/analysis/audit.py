@@ -29,6 +29,7 @@ _CONTAINERS = frozenset(
     """.split()
 )
 """Types that refer to a buffer as to any object, without having its memory exported."""
+_BUSY = ("NoneType", "code")
 
 
 def unexplained_references(heap: HeapGraph) -> I8:
@@ -125,9 +126,10 @@ def is_type_object(heap: HeapGraph) -> Column:
     return of_types
 
 
-def is_none(heap: HeapGraph) -> Column:
+def moves_in_every_program(heap: HeapGraph) -> Column:
     """
-    Whether each object is ``None``, which is counted below Python 3.12 and referred to from everywhere.
+    Whether each object is one that interpreters refer to from everywhere: ``None``, which is counted below Python 3.12,
+    and code, which every frame that lives or lived has a reference to.
 
     Parameters
     ----------
@@ -137,6 +139,6 @@ def is_none(heap: HeapGraph) -> Column:
     -------
     ndarray of bool, shape (n,)
     """
-    strings = heap.types.strings
-    of_none = np.array([strings[int(name)] == "NoneType" for name in heap.types.name], dtype=bool)
-    return of_none[heap.type] if len(of_none) else np.zeros(heap.count, dtype=bool)
+    types = heap.types
+    busy = np.array([types.full_name(row) in _BUSY for row in range(len(types))], dtype=bool)
+    return busy[heap.type] if len(busy) else np.zeros(heap.count, dtype=bool)

@@ -94,6 +94,15 @@ class Facts:
         """Dumps of the run that have an object graph, in time order; a graph is decoded when it is first asked."""
         return walked_dumps(self.run)
 
+    @property
+    def walked_running(self) -> Walked | None:
+        """
+        The last dump with an object graph that was taken while the program ran: at its end, what it held in local
+        variables may be garbage.
+        """
+        running = [each for each in self.walked if each.dump.meta.reason not in _LAST_REASONS]
+        return running[-1] if running else None
+
     @cached_property
     def unaccounted(self) -> Unaccounted:
         """What nobody accounts for, compared between the dumps that have an object graph."""

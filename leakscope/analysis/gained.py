@@ -51,8 +51,8 @@ class GainedReferences:
     rows : ndarray of int64
         Blocks of the last dump that tell who made them: theirs, or those of what they hold.
     pace : Pace
-    apart : str
-        ``type`` or ``None`` for objects whose counters move in every program; else "".
+    apart : bool
+        Whether they are objects whose counters move in every program.
     """
 
     type: str
@@ -63,7 +63,7 @@ class GainedReferences:
     new_objects: int
     rows: I8
     pace: Pace
-    apart: str
+    apart: bool
 
     @property
     def gained(self) -> int:
@@ -179,7 +179,7 @@ def gained_references(
                 values=tuple(of_group.astype(int).tolist()), objects=objects, more=more[objects],
                 new_objects=len(new), rows=rows,
                 pace=pace_between(walked, of_group, last.rows_of(new), idle_from_s),
-                apart="type" if last.of_types[objects[0]] else "None" if last.of_none[objects[0]] else "",
+                apart=bool(last.apart[objects[0]]),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LEAST_UNREACHED = 4096
 _LEAST_WASTE, _LEAST_WASTE_SHARE = 64 << 10, 0.005
+_LEAST_STAYING, _LEAST_STAYING_SHARE = 4096, 0.02
 _SHOWN_PATHS = 6
 """Rows whose holders are looked for: each takes a moment."""
 
@@ -76,7 +77,7 @@ class _Tables:
 
     def add_to(self, summary: HeapReport) -> HeapReport:
         retention = Retention(self.facts, self.last, self.gone)
-        apart = self.last.of_types | self.last.of_none
+        apart = self.last.apart
         return replace(
             summary,
             by_type=retention.by_type(self.top), by_module=retention.by_module(self.top),
@@ -212,8 +213,9 @@ class _Tables:
 
     def staying(self) -> tuple[Held, ...]:
         """Objects that are new and stay."""
-        found = []
-        for at, each in enumerate(self.facts.unaccounted.staying[: self.top]):
+        groups, found = self.facts.unaccounted.staying, []
+        least = max(_LEAST_STAYING_SHARE * groups[0].gained_bytes, _LEAST_STAYING) if groups else 0.0
+        for at, each in enumerate([group for group in groups if group.gained_bytes >= least][: self.top]):
             stayed = None if each.stayed != each.stayed else each.stayed
             growth = (each.gained, each.gained_bytes)
             shown = at < _SHOWN_PATHS

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.audit import is_none, is_type_object, unexplained_exports, unexplained_references
+from leakscope.analysis.audit import (
+    is_type_object,
+    moves_in_every_program,
+    unexplained_exports,
+    unexplained_references,
+)
 from leakscope.analysis.garbage import Garbage, find_garbage
 from leakscope.analysis.holders import Holders
 from leakscope.analysis.matching import match_blocks
@@ -146,14 +151,9 @@ class Walked:
         return find_garbage(self.heap)
 
     @cached_property
-    def of_types(self) -> Column:
-        """Whether each object is a type."""
-        return is_type_object(self.heap)
-
-    @cached_property
-    def of_none(self) -> Column:
-        """Whether each object is ``None``."""
-        return is_none(self.heap)
+    def apart(self) -> Column:
+        """Whether each object is one whose unexplained references say nothing: types, code, ``None``."""
+        return is_type_object(self.heap) | moves_in_every_program(self.heap)
 
     @cached_property
     def holders(self) -> Holders:

@@ -237,7 +237,7 @@ class HeapReport:
     references, exports : tuple of Held
         What nobody accounts for.
     apart_references : int
-        Unexplained references to types and ``None``, which say nothing.
+        Unexplained references to types, code and ``None``, which say nothing.
     unreached : tuple of Unreached
     unreached_bytes : tuple of (str, int)
         By domain, all of it.

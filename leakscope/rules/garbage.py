@@ -50,6 +50,7 @@ CODE, NAME = "LS603", "garbage"
 _MUCH_BYTES, _MUCH_SHARE = 1 << 20, 0.1
 _OWN_SHARE = 0.1
 """A function is named if this part of the garbage is its."""
+_LIKE_RATE, _LIKE_SHARE = 4.0, 0.5
 _BOUNDED_CONFIDENCE = 0.9
 
 
@@ -61,15 +62,14 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     ----------
     facts : Facts
     """
-    if not facts.walked:
+    running = facts.walked_running
+    if running is None:
         return ()
     last = facts.walked[-1]
-    if not last.garbage.objects:
-        return ()
-    if not last.garbage.enabled:
-        return tuple(_piles(facts, last))
-    much = max(_MUCH_BYTES, _MUCH_SHARE * facts.live_bytes)
-    return (_waits(facts, last),) if last.garbage.bytes >= much else ()
+    if not running.garbage.enabled:
+        return tuple(_piles(facts, last)) if last.garbage.objects else ()
+    much = max(_MUCH_BYTES, _MUCH_SHARE * float(running.dump.allocations.weight.sum()))
+    return (_waits(facts, running),) if running.garbage.bytes >= much else ()
 
 
 GARBAGE = Rule(code=CODE, name=NAME, check=check)
@@ -102,6 +102,8 @@ def _piles(facts: Facts, last: Walked) -> list[Finding]:
             break
         rows = _rows_of(facts, last, function)
         values = np.array([of_dump[function] for of_dump in for_all])
+        if not _was_before_the_end(facts, values):
+            continue
         pace = _pace(facts, last, values, rows)
         made = Made(facts, last.dump, rows)
         if pace.kind == "uneven" or made.by_imports:
@@ -126,6 +128,17 @@ def _piles(facts: Facts, last: Walked) -> list[Finding]:
             )
         )  # fmt: skip
     return found
+
+
+def _was_before_the_end(facts: Facts, values: F8) -> bool:
+    """Whether there was garbage at a like rate while the program ran: at its end all that it held becomes garbage."""
+    running = facts.walked_running
+    if running is None or running is facts.walked[-1]:
+        return True
+    at = facts.walked.index(running)
+    before = float(values[at]) / max(running.taken_s, 1e-9)
+    after = float(values[-1] - values[at]) / max(facts.walked[-1].taken_s - running.taken_s, 1e-9)
+    return after <= _LIKE_RATE * before or float(values[at]) >= _LIKE_SHARE * float(values[-1])
 
 
 def _pace(facts: Facts, last: Walked, values: F8, rows: I8) -> Pace:

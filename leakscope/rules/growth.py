@@ -115,12 +115,14 @@ class _Case:
         return next((each for each in self.facts.walked if each.dump is self.made.dump), None)
 
     def waits_for_collector(self) -> bool:
-        """Whether a collection would free most of it, and there will be one."""
-        walked = self._walked()
-        if walked is None or not walked.garbage.enabled or not len(self.made.rows):
+        """Whether a collection would have freed most of it while the program ran, and there will be one."""
+        walked = self.facts.walked_running
+        if walked is None or not walked.garbage.enabled:
             return False
-        weight = self.made.dump.allocations.weight[self.made.rows]
-        return float(weight[walked.freed_rows[self.made.rows]].sum()) >= _GARBAGE_SHARE * float(weight.sum())
+        live = walked.dump.allocations
+        rows = np.isin(self.facts.sites.by_stack[live.stack], self.sites)
+        held = float(live.weight[rows].sum())
+        return held > 0 and float(live.weight[rows & walked.freed_rows].sum()) >= _GARBAGE_SHARE * held
 
     def _holders(self) -> tuple[tuple[str, ...], ...]:
         walked = self._walked()

@@ -15,7 +15,8 @@ Needs
 
 Not when
     It did not grow: every program has unexplained references, held by static variables of C code.  The objects were
-    made by imports, which happen once.  They are types or None, whose counters move in every program.  It was gained
+    made by imports, which happen once.  They are types, code or None, whose counters move in every
+    program.  It was gained
     once, as by a cache of constants.  Threads that were started explain it.  Compiled types that do not tell what they
     hold grew as fast: then their instances may be the holders.
 

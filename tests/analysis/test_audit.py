@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from heap_builders import draw, heap
 
-from leakscope.analysis.audit import is_none, is_type_object, unexplained_exports, unexplained_references
+from leakscope.analysis.audit import is_type_object, moves_in_every_program, unexplained_exports, unexplained_references
 from leakscope.model.heap import HEAP_TYPE, HeapGraph
 
 
@@ -45,10 +45,10 @@ def test_instances_account_for_references_to_their_type() -> None:
     assert is_type_object(drawn.graph).nonzero()[0].tolist() == drawn.numbers["app.Job"]
 
 
-def test_none_is_known_by_its_type() -> None:
-    drawn = draw("*l=list -> none=NoneType!3")
+def test_none_and_code_are_known_by_their_types() -> None:
+    drawn = draw("*l=list -> none=NoneType!3; l -> code=code!2; l -> other=app.code!2")
 
-    assert is_none(drawn.graph).nonzero()[0].tolist() == drawn.numbers["none"]
+    assert moves_in_every_program(drawn.graph).nonzero()[0].tolist() == [*drawn.numbers["none"], *drawn.numbers["code"]]
 
 
 def test_views_explain_exports_and_containers_do_not() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from heap_builders import heap_series
 from heap_lives import born_at_once, born_evenly
@@ -71,6 +72,18 @@ def test_growth_that_a_collection_would_free_is_no_growth_while_the_collector_is
     report = judge(born_evenly(tied(*range(4, 124, 15))))
 
     assert [found.verdict for found in report.findings] == [Verdict.BOUNDED]
+
+
+def test_what_becomes_garbage_when_the_program_ends_is_neither_growth_explained_nor_a_leak() -> None:
+    # given what a list holds until the last dump, at exit, when the list is gone
+    for enabled in (True, False):
+        held = [f"*l=list -> node#{n}=app.Node:20000 .up -> node" for n in range(4, 124, 15)]
+        last = "*l=list; node#124=app.Node:20000 .up -> node"
+        dumps = born_evenly(heap_series(*held, last, made=MADE, heap_facts={"collector_enabled": enabled}))
+        dumps[-1] = replace(dumps[-1], meta=replace(dumps[-1].meta, reason="exit"))
+
+        assert findings(dumps) == ()
+        assert [found.code for found in judge(dumps).findings] == ["LS501"]
 
 
 def test_quiet_twins() -> None:
