@@ -19,6 +19,8 @@ constexpr std::size_t stack_bytes = 512 * 1024;  // in the copy, other people's 
 
 // A thread of ours is on its way to the interpreter's lock: it will need it, and fails if there is no interpreter.
 std::atomic<std::uint32_t> on_its_way{0};
+// The main thread will be here soon.
+std::atomic<bool> pending{false};
 std::atomic<bool> closing{false};
 
 Header& header() noexcept {
@@ -33,30 +35,38 @@ void walk(HeapArea& area) noexcept {
 
 // ---- the parent's wish --------------------------------------------------------------------------------------------
 
-// Takes the interpreter's lock as any thread does. While the interpreter is finalised that ends the thread right
-// here, by unwinding: no frame of ours on the way may be noexcept or have anything to clean up.
-void* fulfil_wish(void*) {
-  hook::thread_state.busy = 1;
-  prctl(PR_SET_NAME, "leakscope", 0, 0, 0);
-  const PyGILState_STATE state = PyGILState_Ensure();
+// With the interpreter's lock, between two instructions of somebody's code.
+void fulfil_wish() {
   if (header().heap_wish.load() == HeapWish::claimed) {
     hook::freeze_heap(walk, HeapOwner::wish);
   } else {
     hook::fail_heap("the interpreter's lock came too late");
   }
+}
+
+int in_main_thread(void*) {
+  if (!pending.exchange(false) || !hook::takes_heap()) return 0;
+  const std::uint8_t busy = hook::thread_state.busy;
+  hook::thread_state.busy = 1;
+  fulfil_wish();
+  hook::thread_state.busy = busy;
+  return 0;
+}
+
+// Takes the interpreter's lock as any thread does. While the interpreter is finalised that ends the thread right
+// here, by unwinding: no frame of ours on the way may be noexcept or have anything to clean up.
+void* in_own_thread(void*) {
+  hook::thread_state.busy = 1;
+  prctl(PR_SET_NAME, "leakscope", 0, 0, 0);
+  const PyGILState_STATE state = PyGILState_Ensure();
+  fulfil_wish();
   PyGILState_Release(state);
   on_its_way.store(0);
   prim::wake_all(reinterpret_cast<const std::uint32_t*>(&on_its_way));
   return nullptr;
 }
 
-// Called by a thread that has asked the interpreter for memory, after it got it.
-void heap_wished() noexcept {
-  std::uint32_t nobody = 0;
-  if (closing.load() || !on_its_way.compare_exchange_strong(nobody, 1)) {
-    hook::fail_heap("the program is at its end");
-    return;
-  }
+bool start_thread() noexcept {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -66,17 +76,33 @@ void heap_wished() noexcept {
   if (pthread_attr_init(&how) == 0) {
     pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&how, stack_bytes);
-    started = pthread_create(&thread, &how, fulfil_wish, nullptr) == 0;
+    started = pthread_create(&thread, &how, in_own_thread, nullptr) == 0;
     pthread_attr_destroy(&how);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (started) return;
-  on_its_way.store(0);
+  return started;
+}
+
+// Called by a thread that has asked the interpreter for memory, after it got it. The main thread is where pending calls
+// run, and it is awake; a thread of our own would make a program of one thread into one of two, of which a fork warns.
+void heap_wished() noexcept {
+  std::uint32_t nobody = 0;
+  if (closing.load()) return hook::fail_heap("the program is at its end");
+  if (prim::thread_id() == prim::process_id()) {
+    pending.store(true);
+    if (Py_AddPendingCall(in_main_thread, nullptr) == 0) return;
+    pending.store(false);
+  }
+  if (on_its_way.compare_exchange_strong(nobody, 1)) {
+    if (start_thread()) return;
+    on_its_way.store(0);
+  }
   hook::fail_heap("the system gave no thread for the walk over the objects");
 }
 
 void forked() noexcept {
   on_its_way.store(0);
+  pending.store(false);
 }
 
 // ---- requests -----------------------------------------------------------------------------------------------------
@@ -117,6 +143,7 @@ void take_heap_for_request(std::uint64_t timeout_ns) {
 void take_last_heap() {
   if (!hook::takes_heap()) return;
   closing.store(true);
+  if (pending.exchange(false)) hook::fail_heap("the program is at its end");
   wait_unlocked(&on_its_way, earlier_graph_ns, [] { return on_its_way.load() == 0; });
   take_heap_for_request(earlier_graph_ns);
 }
