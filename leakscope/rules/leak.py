@@ -14,7 +14,8 @@ Needs
     time between two, make it a leak; else it is UNKNOWN.  In a sampled run the line is known for some of the objects.
 
 Not when
-    It did not grow: every program has unexplained references, held by static variables of C code.  The objects were
+    The objects were there before and stay anyway: what rises is a counter, which costs no memory; that is BOUNDED, and
+    told only of objects that a recorded line made.  It did not grow: every program has unexplained references, held by static variables of C code.  The objects were
     made by imports, which happen once.  They are types, code or None, whose counters move in every
     program.  It was gained
     once, as by a cache of constants.  Threads that were started explain it.  Compiled types that do not tell what they
@@ -83,7 +84,9 @@ def _case(facts: Facts, gained: GainedReferences) -> _Case | None:
     made = Made(facts, facts.unaccounted.walked[-1].dump, gained.rows)
     if made.by_imports or facts.unaccounted.possible_holders(gained.gained) is not None:
         return None
-    return _Case(facts, gained, made)
+    case = _Case(facts, gained, made)
+    # A counter that rises on an object that stays anyway costs nothing: worth a word if the program's own line made it.
+    return case if case.new or (case.sure and made.known) else None
 
 
 class _Case:
@@ -103,8 +106,7 @@ class _Case:
         between = (self.facts.dumps.index(self.walked[0].dump), self.facts.dumps.index(last.dump))
         return Finding(
             code=CODE, rule=NAME,
-            verdict=Verdict.LEAK if self.sure else Verdict.UNKNOWN,
-            confidence=gained.pace.confidence,
+            verdict=self._verdict(), confidence=gained.pace.confidence,
             fingerprint=made.fingerprint(CODE, gained.type),
             sentence=self._sentence(),
             subject=made.subject("references", gained.type),
@@ -113,6 +115,11 @@ class _Case:
             stack=made.frames, evidence=tuple(self._evidence()), advice=(self._advice(),),
             holders=paths_to(last, gained.objects, self.facts.roots, _PATHS), threads=made.shares(),
         )  # fmt: skip
+
+    def _verdict(self) -> Verdict:
+        if not self.sure:
+            return Verdict.UNKNOWN
+        return Verdict.LEAK if self.new else Verdict.BOUNDED
 
     def _sentence(self) -> str:
         gained, made = self.gained, self.made
@@ -124,8 +131,10 @@ class _Case:
             how = f"{each} too many, which nothing in the program holds"
             text = f"{what} {'leak' if self.sure else 'may leak'}: {how}{made.by_whom}"
         else:
-            verb = ("gains" if self.count == 1 else "gain") if self.sure else "may be gaining"
-            text = f"{what} {verb} references that nothing in the program holds: +{more} between the dumps"
+            verb = "gains" if self.count == 1 else "gain"
+            free = "it can" if self.count == 1 else "they can"
+            text = f"{what} {verb} references that nothing in the program holds, +{more} between the dumps: "
+            text += f"{free} never be freed any more, but no memory is lost by it"
         return f"{text}." if self.sure else f"{text}; a third dump after as much work would tell."
 
     def _evidence(self) -> Iterator[Evidence]:
