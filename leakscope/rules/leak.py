@@ -15,11 +15,10 @@ Needs
 
 Not when
     The objects were there before and stay anyway: what rises is a counter, which costs no memory; that is BOUNDED, and
-    told only of objects that a recorded line made.  It did not grow: every program has unexplained references, held by static variables of C code.  The objects were
-    made by imports, which happen once.  They are types, code or None, whose counters move in every
-    program.  It was gained
-    once, as by a cache of constants.  Threads that were started explain it.  Compiled types that do not tell what they
-    hold grew as fast: then their instances may be the holders.
+    told only of objects that a recorded line made.  It did not grow: every program has unexplained references, held by
+    static variables of C code.  The objects were made by imports, which happen once.  They are types, code or None,
+    whose counters move in every program.  It was gained once, as by a cache of constants.  Threads that were started
+    explain it.  Compiled types that do not tell what they hold grew as fast: then their instances may be the holders.
 
 Example
     ``fixtures/programs/leak/`` beside its quiet twin.
