@@ -82,7 +82,7 @@ class Twin {
 // without success, made into other objects; under the interpreter's lock or not.
 class Life {
  public:
-  Life(std::uint64_t seed, const LedgerConfig& config) : twin(config), random_(seed) {}
+  Life(std::uint64_t seed, const LedgerConfig& config) : twin(config), config_(config), random_(seed) {}
 
   static constexpr StackId stacks = 200;
   static constexpr ThreadIndex threads = 7;
@@ -125,11 +125,30 @@ class Life {
   void allocate_both(Recorder& recorder, std::uint64_t address, std::uint64_t size, StackId stack,
                      ThreadIndex thread, Locking locking) {
     const auto domain = static_cast<Domain>(between(random_, 0, 3));
-    recorder.allocated(address, size, domain, stack, thread, locking);
+    if (!short_way(locking) || size >= ShadowTable::long_size ||
+        !recorder.allocated_small(address, size, domain, stack, thread))
+      recorder.allocated(address, size, domain, stack, thread, locking);
     twin.allocated(address, size, domain, stack, thread);
   }
+  // The short way takes blocks of its thread and domain only, and those that it is let.
   bool free_both(Recorder& recorder, std::uint64_t address, ThreadIndex thread, Locking locking) {
+    const auto known = twin.live.find(address);
+    if (short_way(locking) && between(random_, 0, 1) == 0) {
+      const auto domain = static_cast<Domain>(between(random_, 0, 3));
+      const bool let = between(random_, 0, 4) != 0;
+      const bool done = recorder.freed_small(address, domain, thread, [&](std::uint64_t size) {
+        return let && known != twin.live.end() && size == known->second.size;
+      });
+      const bool fits = known != twin.live.end() && known->second.thread == thread &&
+                        known->second.domain == domain && known->second.size < ShadowTable::long_size &&
+                        ShadowTable::fits(address);
+      if (done != (let && fits)) return false;
+      if (done) return twin.freed(address, thread);
+    }
     return recorder.freed(address, thread, locking) == twin.freed(address, thread);
+  }
+  bool short_way(Locking locking) {
+    return config_.interval_bytes <= 1 && locking == Locking::interpreter && between(random_, 0, 2) != 0;
   }
   // As realloc does: lifted, then put back, or counted as freed and recorded at its new place.
   bool resize_both(Recorder& recorder, std::uint64_t address, StackId stack, ThreadIndex thread,
@@ -151,6 +170,7 @@ class Life {
     return true;
   }
 
+  LedgerConfig config_;
   Random random_;
 };
 

@@ -28,6 +28,9 @@ class LiveTable {
     return exact_ && ShadowTable::fits(address) && shadow_.take(address, entry);
   }
 
+  // For blocks of one slot, in exact recording only; see shadow_table.h.
+  std::uint64_t* known_slot(std::uint64_t address) const noexcept { return shadow_.known_slot(address); }
+
  private:
   bool put_row(const BlockRow& block) noexcept;
   bool take_row(std::uint64_t address, BlockRow& block) noexcept;

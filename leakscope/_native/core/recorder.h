@@ -25,6 +25,39 @@ class Recorder {
                  Locking locking) noexcept;
   // Forgets the block. False if it was not recorded.
   bool freed(std::uint64_t address, ThreadIndex thread, Locking locking) noexcept;
+  // The short ways, for blocks of less than ShadowTable::long_size bytes in exact recording, under the main interpreter's
+  // lock. False: nothing has been done, take the long one.
+  bool allocated_small(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack,
+                       ThreadIndex thread) noexcept {
+    std::uint64_t* slot = live_.known_slot(address);
+    if (__builtin_expect(slot == nullptr || !ShadowTable::is_free(slot), 0)) return false;
+    ShadowTable::put_small(slot, {size, stack, thread, domain, birth_.load(std::memory_order_relaxed)});
+    Counters& at = counters_[0][stack];
+    DomainTotals& total = totals_[0][static_cast<int>(domain)];
+    at.alloc_bytes += size;
+    at.alloc_blocks += one_block;
+    total.alloc_bytes += size;
+    total.alloc_blocks += one_block;
+    return true;
+  }
+  // Only a block of this domain and thread whose size `may_go` accepts.
+  template <class MayGo>
+  bool freed_small(std::uint64_t address, Domain domain, ThreadIndex thread, MayGo&& may_go) noexcept {
+    std::uint64_t* slot = live_.known_slot(address);
+    ShadowTable::Entry entry;
+    if (__builtin_expect(
+            slot == nullptr || !ShadowTable::holds_small(slot, domain, thread, entry) || !may_go(entry.size),
+            0))
+      return false;
+    ShadowTable::clear_small(slot);
+    Counters& at = counters_[0][entry.stack];
+    DomainTotals& total = totals_[0][static_cast<int>(domain)];
+    at.free_bytes += entry.size;
+    at.free_blocks += one_block;
+    total.free_bytes += entry.size;
+    total.free_blocks += one_block;
+    return true;
+  }
   // A recorded block became another object without passing the allocator: it moves to `stack`. False if not recorded.
   bool relabelled(std::uint64_t address, StackId stack, ThreadIndex thread, Locking locking) noexcept;
   bool is_recorded(std::uint64_t address) noexcept { return live_.contains(address); }

@@ -43,12 +43,34 @@ class ShadowTable {
       __atomic_store_n(second, pack_size(entry.size), __ATOMIC_RELAXED);
       small = long_size;
     }
-    const std::uint64_t word = (std::uint64_t{entry.stack} << 40) | (std::uint64_t{entry.thread} << 26) |
-                               ((static_cast<std::uint64_t>(entry.domain) + 1) << 23) | (small << 13) |
-                               entry.birth;
-    __atomic_store_n(slot, word, __ATOMIC_RELEASE);
+    __atomic_store_n(slot, pack(entry, small), __ATOMIC_RELEASE);
     return true;
   }
+
+  // The short ways of blocks that need one slot only. The slot of an address whose region is there already; else null.
+  static constexpr std::uint64_t long_size = 1023;
+  std::uint64_t* known_slot(std::uint64_t address) const noexcept {
+    if (__builtin_expect(!fits(address), 0)) return nullptr;
+    const std::uint64_t region = directory_[address >> 20].load(std::memory_order_acquire);
+    return __builtin_expect(region == no_region, 0) ? nullptr : slot_in(region, address);
+  }
+  static bool is_free(const std::uint64_t* slot) noexcept {
+    return !begins_block(__atomic_load_n(slot, __ATOMIC_RELAXED));
+  }
+  // The block in a slot if it is of this thread and domain and has one slot only.
+  static bool holds_small(const std::uint64_t* slot, Domain domain, ThreadIndex thread,
+                          Entry& entry) noexcept {
+    constexpr std::uint64_t who = (std::uint64_t{0x3fff} << 26) | (std::uint64_t{7} << 23);
+    const std::uint64_t word = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    const std::uint64_t wanted =
+        (std::uint64_t{thread} << 26) | ((static_cast<std::uint64_t>(domain) + 1) << 23);
+    entry = unpack(word);
+    return ((word ^ wanted) & who) == 0 && entry.size != long_size;
+  }
+  static void put_small(std::uint64_t* slot, const Entry& entry) noexcept {
+    __atomic_store_n(slot, pack(entry, entry.size), __ATOMIC_RELEASE);
+  }
+  static void clear_small(std::uint64_t* slot) noexcept { __atomic_store_n(slot, 0, __ATOMIC_RELAXED); }
 
   bool contains(std::uint64_t address) const noexcept {
     const std::uint64_t* slot = foreign_slot_at(address);
@@ -113,7 +135,6 @@ class ShadowTable {
  private:
   static constexpr std::uint64_t granules = 65536;
   static constexpr std::uint64_t region_bytes = granules * sizeof(std::uint64_t);
-  static constexpr std::uint64_t long_size = 1023;
   static constexpr std::uint32_t no_region = 0;  // the directory holds region + 1
 
   // A block's second slot: the size, spread so that its domain field is zero and no reader takes it for a block.
@@ -122,6 +143,11 @@ class ShadowTable {
   }
   static std::uint64_t unpack_size(std::uint64_t word) noexcept {
     return (word & 0x7fffff) | ((word >> 26) << 23);
+  }
+
+  static std::uint64_t pack(const Entry& entry, std::uint64_t size) noexcept {
+    return (std::uint64_t{entry.stack} << 40) | (std::uint64_t{entry.thread} << 26) |
+           ((static_cast<std::uint64_t>(entry.domain) + 1) << 23) | (size << 13) | entry.birth;
   }
 
   static bool begins_block(std::uint64_t word) noexcept { return ((word >> 23) & 7) != 0; }
@@ -147,6 +173,9 @@ class ShadowTable {
       region = make ? make_region(address >> 20, entry) : no_region;
       if (region == no_region) return nullptr;
     }
+    return slot_in(region, address);
+  }
+  std::uint64_t* slot_in(std::uint64_t region, std::uint64_t address) const noexcept {
     return reinterpret_cast<std::uint64_t*>(slots_ + region * region_bytes +
                                             ((address >> 1) & (region_bytes - 8)));
   }

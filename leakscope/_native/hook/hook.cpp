@@ -15,6 +15,7 @@ namespace leakscope::hook {
 constinit thread_local ThreadState thread_state __attribute__((tls_model("initial-exec")));
 std::uint8_t heap_filter[filter_entries];
 std::uint8_t code_page[code_pages];
+std::atomic<const void*> states[most_states];
 Interpreter interpreter;
 Recorder recorder;
 std::atomic<Activity> activity{Activity::off};
@@ -178,7 +179,8 @@ void relabel(ThreadState& thread, void* address, Locking locking) noexcept {
 void freed(ThreadState& thread, void* address, Locking locking) noexcept {
   if (address == nullptr || !enter(thread, locking)) return;
   const auto where = reinterpret_cast<std::uintptr_t>(address);
-  if (code_page[(where >> 12) & (code_pages - 1)] != 0 && interpreter.code_freed != nullptr)
+  if (__builtin_expect(
+          (may_be_code(address) || is_remembered_state(address)) && interpreter.code_freed != nullptr, 0))
     interpreter.code_freed(address);
   if (recorder.freed(where, thread.thread, locking)) {
     --thread.held;

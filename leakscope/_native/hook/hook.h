@@ -22,16 +22,21 @@ struct ThreadState {
   std::int64_t remaining;  // bytes to the next mark, counted from when the countdown was armed
   std::uint64_t random;
   StackCache* cache;
+  void* python;              // the interpreter's state of this thread when last asked for; null: not known
   std::uint64_t last_block;  // newest recorded or passed block of the object domain
   const void*
       forgotten;      // block whose record an outer domain has just taken; it is on its way to the raw domain
   std::int64_t held;  // recorded blocks taken, less those given back; see core/thread_table.h
-  std::uint32_t fallen;  // counts requests that fell through to the raw domain
+  const void* fallen_block;  // the last that fell through to the raw domain and was recorded there
+  std::uint32_t fallen;      // counts requests that fell through to the raw domain
   std::uint32_t ticks;
   ThreadIndex thread;
   std::uint8_t busy;        // inside the recorder, or inside an outer recorded call: forward only
   std::uint8_t phase;       // 0 new, 1 registered, 2 ended
   std::uint8_t raw_domain;  // domain + 1 of the request that is falling through to raw
+
+  // Registered, not ended, and in no recorded call: one comparison.
+  bool ready() const noexcept { return busy == 0 && phase == 1; }
 };
 
 // constinit: otherwise every access would first ask whether the variable needs constructing.
@@ -61,7 +66,7 @@ inline bool due(ThreadState& thread, std::size_t size) noexcept {
 struct Interpreter {
   // Stack of the calling thread. `locking` interpreter: the caller holds the interpreter's lock.
   StackId (*stack)(ThreadState& thread, Locking& locking) noexcept;
-  // A block is about to be freed that may be a code object.
+  // A block is about to be freed that may be a code object, or is a thread's state.
   void (*code_freed)(const void* address) noexcept;
   // Locks of the python folder around fork.
   void (*before_fork)() noexcept;
@@ -87,6 +92,23 @@ inline bool recording() noexcept {
 // Pages that hold code objects known to stacks, a bit more precise than the page filter in exact recording.
 inline constexpr std::uint32_t code_pages = 1u << 16;
 extern std::uint8_t code_page[code_pages];
+inline bool may_be_code(const void* address) noexcept {
+  return code_page[(reinterpret_cast<std::uintptr_t>(address) >> 12) & (code_pages - 1)] != 0;
+}
+
+// States of threads whose addresses the hooks keep; whoever frees one tells Interpreter::code_freed. Direct mapped: of
+// two in the same place the older is not kept any more.
+inline constexpr std::uint32_t most_states = 1024;
+extern std::atomic<const void*> states[most_states];
+inline std::atomic<const void*>& state_place(const void* address) noexcept {
+  return states[(reinterpret_cast<std::uintptr_t>(address) >> 4) % most_states];
+}
+inline void remember_state(const void* address) noexcept {
+  state_place(address).store(address, std::memory_order_relaxed);
+}
+inline bool is_remembered_state(const void* address) noexcept {
+  return state_place(address).load(std::memory_order_relaxed) == address;
+}
 
 // A block was handed out after due() said so. Decides whether it is recorded, and does so.
 void allocated(ThreadState& thread, void* address, std::size_t size, Domain domain, Locking locking) noexcept;

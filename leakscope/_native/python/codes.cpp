@@ -114,6 +114,12 @@ std::uint32_t add_code(PyCodeObject* code) noexcept {
   return row;
 }
 
+void note_freed(Range range) noexcept {
+  const std::uint32_t count = codes_freed.load(std::memory_order_relaxed);
+  freed_ranges[count % range_count] = range;
+  codes_freed.store(count + 1, std::memory_order_release);
+}
+
 int line_of(PyCodeObject* code, LineCursor& cursor, int offset) noexcept {
 #if PY_VERSION_HEX < 0x030B0000
   (void)cursor;
@@ -155,6 +161,11 @@ FrameId frame_id(const RawFrame* frame) noexcept {
 
 void code_freed(const void* address) noexcept {
   SpinGuard guard(code_lock);
+  if (hook::is_remembered_state(address)) {
+    hook::state_place(address).store(nullptr, std::memory_order_relaxed);
+    note_freed({0, 0});
+    return;
+  }
   const std::uint32_t row = code_index.take(
       hash_of(address), [&](std::uint32_t at) { return codes[at].address == address; },
       [](std::uint32_t at) { return hash_of(codes[at].address); });
@@ -166,9 +177,7 @@ void code_freed(const void* address) noexcept {
   hook::filter_remove(reinterpret_cast<std::uintptr_t>(address));
   for (Known& entry : known)
     if (range.holds(entry.position)) entry.position = nullptr;
-  const std::uint32_t count = codes_freed.load(std::memory_order_relaxed);
-  freed_ranges[count % range_count] = range;
-  codes_freed.store(count + 1, std::memory_order_release);
+  note_freed(range);
 }
 
 void catch_up(StackCache& cache) noexcept {
@@ -180,6 +189,7 @@ void catch_up(StackCache& cache) noexcept {
   } else {
     for (std::uint32_t at = cache.codes_freed; at != count; ++at) {
       const Range& range = freed_ranges[at % range_count];
+      if (range.begin == range.end) continue;
       for (StackCache::Step& step : cache.steps)
         if (range.holds(step.position)) step.position = nullptr;
       for (std::uint32_t entry = 0; entry < cache.count; ++entry)

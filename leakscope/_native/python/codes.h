@@ -16,7 +16,7 @@ FrameId frame_id(const RawFrame* frame) noexcept;
 // A block that may be a code object is about to be freed.
 void code_freed(const void* address) noexcept;
 
-// How many known code objects have gone; a cache that saw another number must catch_up().
+// How many known code objects, and states of threads, have gone; a cache that saw another number must catch_up().
 extern std::atomic<std::uint32_t> codes_freed;
 // Takes out of a cache what it remembers of code that has gone since.
 void catch_up(hook::StackCache& cache) noexcept;

@@ -12,6 +12,7 @@
 
 #include "../hook/forward.h"
 #include "frames.h"
+#include "stacks.h"
 
 namespace leakscope::python {
 namespace {
@@ -61,6 +62,7 @@ inline Origin taken_origin(ThreadState& thread) noexcept {
 
 __attribute__((noinline)) void* raw_look(ThreadState& thread, void* block, std::size_t size) noexcept {
   ++thread.fallen;
+  thread.fallen_block = block;
   const Origin origin = taken_origin(thread);
   allocated(thread, block, size, origin.domain, origin.locking);
   return block;
@@ -181,6 +183,48 @@ void layered_free(void*, void* block) {
   next.allocator.free(next.allocator.ctx, block);
 }
 
+// ---- the same in exact recording: each block is recorded, so nothing is asked before ------------------------------
+
+template <Domain D>
+__attribute__((noinline)) void* fallen_malloc(std::size_t size) noexcept {
+  ThreadState& thread = thread_state;
+  thread.raw_domain = static_cast<std::uint8_t>(D) + 1;
+  return noted<D>(thread, under<D>.allocator.malloc(under<D>.allocator.ctx, size));
+}
+
+template <Domain D>
+void* exact_malloc(void*, std::size_t size) {
+  Below& next = under<D>;
+  if (next.falls(size)) return fallen_malloc<D>(size);
+  void* block = next.allocator.malloc(next.allocator.ctx, size);
+  return record_small<D>(thread_state, noted<D>(thread_state, block), size);
+}
+
+template <Domain D>
+void* exact_calloc(void* context, std::size_t count, std::size_t size) {
+  Below& next = under<D>;
+  if (next.falls(count * size)) return layered_calloc<D>(context, count, size);
+  void* block = next.allocator.calloc(next.allocator.ctx, count, size);
+  return record_small<D>(thread_state, noted<D>(thread_state, block), count * size);
+}
+
+template <Domain D>
+void exact_free(void*, void* block) {
+  ThreadState& thread = thread_state;
+  Below& next = under<D>;
+  // What fell is forgotten on both ways down, and a code object takes its lines with it.
+  const auto may_go = [&](std::uint64_t size) {
+    return size <= next.limit && (size < sizeof(PyCodeObject) || !hook::may_be_code(block));
+  };
+  const bool usual = thread.ready() && hook::activity.load(std::memory_order_acquire) == Activity::on;
+  if (__builtin_expect(
+          !usual || !recorder.freed_small(reinterpret_cast<std::uintptr_t>(block), D, thread.thread, may_go),
+          0))
+    return looked_free<D>(block);
+  --thread.held;
+  next.allocator.free(next.allocator.ctx, block);
+}
+
 // ---- a domain of unknown shape: recorded here, deaf below ---------------------------------------------------------
 
 struct Deaf {
@@ -292,6 +336,9 @@ void install(PyMemAllocatorDomain domain) noexcept {
   switch (probe(next)) {
     case Shape::falls_through:
       hook = {&next, layered_malloc<D>, layered_calloc<D>, layered_realloc<D>, layered_free<D>};
+      if (D != Domain::raw && next.limit < ShadowTable::long_size &&
+          process_ledger().header().config.interval_bytes <= 1)
+        hook = {&next, exact_malloc<D>, exact_calloc<D>, layered_realloc<D>, exact_free<D>};
       break;
     case Shape::direct:
       if (D == Domain::raw) {

@@ -27,19 +27,22 @@ __attribute__((noinline)) void forget_outer_half(StackCache& cache) noexcept {
   cache.count = half;
 }
 
-inline StackId push(StackCache& cache, const RawFrame* frame) noexcept {
+inline StackCache::Step& step_at(StackCache& cache, const void* position, StackId parent) noexcept {
+  const std::uint64_t key =
+      (reinterpret_cast<std::uintptr_t>(position) >> 1) + std::uint64_t{parent} * 0x9E3779B1u;
+  return cache.steps[(key ^ (key >> 10)) & (StackCache::step_count - 1)];
+}
+
+inline void push(StackCache& cache, const RawFrame* frame) noexcept {
   if (__builtin_expect(cache.count == StackCache::depth_limit, 0)) forget_outer_half(cache);
   const void* at = position(frame);
   StackCache::Entry* parent = cache.chain + cache.count;
-  const std::uint64_t key =
-      (reinterpret_cast<std::uintptr_t>(at) >> 1) + std::uint64_t{parent->node} * 0x9E3779B1u;
-  StackCache::Step& step = cache.steps[(key ^ (key >> 10)) & (StackCache::step_count - 1)];
+  StackCache::Step& step = step_at(cache, at, parent->node);
   if (__builtin_expect(step.position != at || step.parent != parent->node, 0))
     make_step(step, frame, parent->node);
   if (cache.count == 0) cache.behind_root = behind(frame);
   parent[1] = {frame, at, step.node};
   ++cache.count;
-  return step.node;
 }
 
 // Is nothing but what the interpreter puts there between a frame and the end? `next` is behind it.
@@ -153,6 +156,15 @@ inline StackId capture(StackCache& cache, PyThreadState* state) noexcept {
   return completed(cache, top, frame, 0, frame);
 }
 
+// Does this state of the calling thread have the interpreter's lock?
+inline bool is_current(const PyThreadState* state) noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+  return state->_status.active != 0;
+#else
+  return state == _PyThreadState_UncheckedGet();
+#endif
+}
+
 PyThreadState* thread_state_here(Locking locking) noexcept {
 #if PY_VERSION_HEX >= 0x030D0000
   PyThreadState* found = PyThreadState_GetUnchecked();
@@ -189,7 +201,105 @@ StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
   }
   StackCache* cache =
       __builtin_expect(thread.cache != nullptr, 1) ? thread.cache : hook::acquire_cache(thread);
-  return cache == nullptr ? 0 : capture(*cache, state);
+  if (cache == nullptr) return 0;
+  if (locking == Locking::interpreter && thread.python != state) {
+    hook::remember_state(state);
+    thread.python = state;
+  }
+  return capture(*cache, state);
 }
+
+// ---- exact recording's short way -----------------------------------------------------------------------------------
+
+namespace {
+
+// Is everything behind `frame`, which is that of `entry`, what it was, every frame and every instruction?
+inline bool is_called_as_before(const StackCache& cache, const StackCache::Entry* entry,
+                                const RawFrame* frame) noexcept {
+  for (;;) {
+    const RawFrame* next = behind(frame);
+    --entry;
+    if (__builtin_expect(entry->frame != next, 0)) {
+      if (entry == cache.chain) return ends_with(cache, frame, next);
+      next = caller(frame);
+      if (entry->frame != next) return false;
+    }
+    frame = next;
+    if (__builtin_expect(entry->position != position(frame), 0)) return false;
+  }
+}
+
+// If the newest frame alone went on, to an instruction it was at before under the same caller, the stack is known: true,
+// and the cache's newest node is its.
+inline bool is_known(StackCache& cache, StackCache::Entry* top, const RawFrame* frame) noexcept {
+  if (top->frame != frame || cache.count > frame_limit || !is_called_as_before(cache, top, frame))
+    return false;
+  const void* at = position(frame);
+  if (top->position == at) return true;
+  const StackId parent = top[-1].node;
+  const StackCache::Step& step = step_at(cache, at, parent);
+  if (step.position != at || step.parent != parent) return false;
+  top->position = at;
+  top->node = step.node;
+  return true;
+}
+
+__attribute__((noinline)) void now_and_then(ThreadState& thread) noexcept {
+  if ((thread.ticks & 63) == 0) hook::recorder.refresh();
+  upkeep();
+}
+
+// Whatever the short way is not made for: a new thread, another interpreter, an address not seen before, an arena that
+// could not be had, so that the block was recorded further down.
+template <Domain D>
+__attribute__((noinline)) void* record_long(ThreadState& thread, void* block, std::size_t size) noexcept {
+  if (block == nullptr ||
+      (thread.fallen_block == block && hook::recorder.is_recorded(reinterpret_cast<std::uintptr_t>(block))))
+    return block;
+  hook::allocated(thread, block, size, D, Locking::interpreter);
+  return block;
+}
+
+// The stack is another one than that of the block before.
+template <Domain D>
+__attribute__((noinline)) void* record_elsewhere(ThreadState& thread, void* block,
+                                                 std::size_t size) noexcept {
+  thread.busy = 1;
+  if ((thread.ticks & 15) == 0) now_and_then(thread);
+  const StackId stack = capture(*thread.cache, static_cast<PyThreadState*>(thread.python));
+  const bool done =
+      hook::recorder.allocated_small(reinterpret_cast<std::uintptr_t>(block), size, D, stack, thread.thread);
+  thread.busy = 0;
+  if (__builtin_expect(!done, 0)) return record_long<D>(thread, block, size);
+  ++thread.held;
+  return block;
+}
+
+}  // namespace
+
+// Nothing is called on the usual way, so no register needs saving. The thread's state is the one that was last seen if
+// that says that it has the lock; before it is asked, codes_freed tells whether its memory may be gone.
+template <Domain D>
+void* record_small(ThreadState& thread, void* block, std::size_t size) noexcept {
+  const bool usual = thread.ready() && hook::activity.load(std::memory_order_acquire) == hook::Activity::on;
+  auto* state = static_cast<PyThreadState*>(thread.python);
+  if (__builtin_expect(!usual || state == nullptr, 0)) return record_long<D>(thread, block, size);
+  StackCache& cache = *thread.cache;
+  if (__builtin_expect(cache.codes_freed != codes_freed.load(std::memory_order_acquire) || !is_current(state),
+                       0))
+    return record_long<D>(thread, block, size);
+  StackCache::Entry* top = cache.chain + cache.count;
+  if (__builtin_expect((++thread.ticks & 15) == 0, 0) || !is_known(cache, top, current(state)))
+    return record_elsewhere<D>(thread, block, size);
+  if (__builtin_expect(!hook::recorder.allocated_small(reinterpret_cast<std::uintptr_t>(block), size, D,
+                                                       top->node, thread.thread),
+                       0))
+    return record_long<D>(thread, block, size);
+  ++thread.held;
+  return block;
+}
+
+template void* record_small<Domain::mem>(ThreadState& thread, void* block, std::size_t size) noexcept;
+template void* record_small<Domain::obj>(ThreadState& thread, void* block, std::size_t size) noexcept;
 
 }  // namespace leakscope::python

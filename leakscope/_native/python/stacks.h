@@ -11,4 +11,11 @@ void prepare_stacks() noexcept;
 // The calling thread's stack; locking becomes `none` where the main interpreter's lock does not protect us.
 StackId current_stack(hook::ThreadState& thread, Locking& locking) noexcept;
 
+// What must be looked after every few events, with the interpreter's lock held.
+void upkeep() noexcept;
+
+// Records a small block that the allocator has just made for a domain, exactly, under the interpreter's lock. Returns it.
+template <Domain D>
+void* record_small(hook::ThreadState& thread, void* block, std::size_t size) noexcept;
+
 }  // namespace leakscope::python

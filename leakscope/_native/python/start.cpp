@@ -17,16 +17,17 @@
 #include "threads.h"
 
 namespace leakscope::python {
+
+void upkeep() noexcept {
+  leakscope_keep_free_lists_closed();
+  watch_object_tracer();
+}
+
 namespace {
 
 #define LEAKSCOPE_TEXT_(x) #x
 #define LEAKSCOPE_TEXT(x) LEAKSCOPE_TEXT_(x)
 constexpr char built_for[] = LEAKSCOPE_TEXT(PY_MAJOR_VERSION) "." LEAKSCOPE_TEXT(PY_MINOR_VERSION) ".";
-
-__attribute__((noinline)) void upkeep() noexcept {
-  leakscope_keep_free_lists_closed();
-  watch_object_tracer();
-}
 
 StackId stack_and_upkeep(hook::ThreadState& thread, Locking& locking) noexcept {
   const StackId stack = current_stack(thread, locking);
