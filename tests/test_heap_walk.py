@@ -179,9 +179,8 @@ def test_locals_of_running_frames_are_roots_with_the_threads_number(python: str,
         function = heap.strings[int(heap.frames.function[frame])]
         return function, Path(heap.strings[int(heap.frames.file[frame])]).name, int(heap.frames.native_id[frame])
 
-    knows_threads = version_of(python) >= (3, 11)
-    assert root_of(truth["treasure"], "treasure") == ("worker", "program.py", truth["thread"] if knows_threads else 0)
-    assert root_of(truth["precious"], "precious") == ("main", "program.py", truth["main"] if knows_threads else 0)
+    assert root_of(truth["treasure"], "treasure") == ("worker", "program.py", truth["thread"])
+    assert root_of(truth["precious"], "precious") == ("main", "program.py", truth["main"])
 
 
 def test_references_are_those_that_the_collector_sees_and_the_ones_it_need_not_see(python: str, tmp_path: Path) -> None:

@@ -65,6 +65,13 @@ static const Field fields[] = {
     FIELD("member_descriptor", PyDescrObject, d_qualname, "__qualname__"),
     FIELD("traceback", PyTracebackObject, tb_next, "tb_next"),
     FIELD("traceback", PyTracebackObject, tb_frame, "tb_frame"),
+    FIELD("BaseException", PyBaseExceptionObject, args, "args"),
+    FIELD("BaseException", PyBaseExceptionObject, traceback, "__traceback__"),
+    FIELD("BaseException", PyBaseExceptionObject, context, "__context__"),
+    FIELD("BaseException", PyBaseExceptionObject, cause, "__cause__"),
+#if PY_VERSION_HEX >= 0x030B0000
+    FIELD("BaseException", PyBaseExceptionObject, notes, "__notes__"),
+#endif
     {"range", "length", HEAD + 3 * POINTER},
     {"datetime.timezone", "offset", HEAD},
     {"datetime.timezone", "name", HEAD + POINTER},

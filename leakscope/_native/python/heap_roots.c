@@ -159,12 +159,12 @@ static void add_thread(leakscope_roots* roots, PyThreadState* thread) {
   add_exception(roots, &thread->exc_state);
 }
 
+/* The system's number; 3.10 knows the C library's only. */
 static unsigned long native_id(PyThreadState* thread) {
 #if PY_VERSION_HEX >= 0x030B0000
   return thread->native_thread_id;
 #else
-  (void)thread;
-  return 0;
+  return thread->thread_id;
 #endif
 }
 

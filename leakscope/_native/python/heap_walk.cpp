@@ -18,7 +18,7 @@ class Walk {
  public:
   Walk(HeapArea& area, std::uint64_t area_bytes, const WalkOptions& options) noexcept
       : area_(area),
-        values_(options.values),
+        options_(options),
         writer_(area, area_bytes, options, bits_, shapes_, strings_, edges_) {}
 
   // nullptr, or the reason why there is no graph.
@@ -46,7 +46,7 @@ class Walk {
   void describe_collector(PyInterpreterState* interpreter) noexcept;
 
   HeapArea& area_;
-  bool values_;
+  WalkOptions options_;
   AddressBits bits_;
   Mapped<PyObject*> stack_;
   Strings strings_;
@@ -71,6 +71,8 @@ void Walk::add_root(int kind, PyObject* object, std::uint32_t name, bool counted
 void Walk::begin_frame(unsigned long native_id, PyCodeObject* code, int line, int depth) noexcept {
   frame_ = native_id == 0 && code == nullptr ? none : static_cast<std::uint32_t>(roots_.native_id.size());
   if (frame_ == none) return;
+  if (PY_VERSION_HEX < 0x030B0000)  // it is the pthread's
+    native_id = options_.native_id_of == nullptr ? 0 : options_.native_id_of(native_id);
   roots_.native_id.push(native_id);
   roots_.thread_name.push(0);
   roots_.function.push(code == nullptr ? 0 : strings_.of(leakscope_code_name(code)));
@@ -176,7 +178,7 @@ const char* Walk::run() noexcept {
   area_.objects = writer_.objects();
   area_.edges = writer_.edges();
   area_.bodies = writer_.bodies();
-  area_.values = values_;
+  area_.values = options_.values;
   describe_collector(interpreter);
   return nullptr;
 }

@@ -9,6 +9,8 @@ namespace leakscope::python {
 
 struct WalkOptions {
   bool values;  // texts of dict keys and of small values, too
+  // The system's number of a thread that is known by its pthread_self only, as in 3.10; may be null.
+  std::uint64_t (*native_id_of)(std::uint64_t pthread) = nullptr;
 };
 
 // Fills columns, objects, edges, bodies and what is known of the collector; nullptr, or the reason why there is no

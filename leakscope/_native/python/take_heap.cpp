@@ -27,8 +27,18 @@ Header& header() noexcept {
   return hook::recorder.ledger().header();
 }
 
+std::uint64_t native_id_of(std::uint64_t pthread) noexcept {
+  const Ledger ledger = hook::recorder.ledger();
+  const std::uint32_t rows = header().thread_count.load();
+  for (std::uint32_t row = 0; row < rows && row < thread_limit; ++row) {
+    const ThreadRow& thread = ledger.threads()[row];
+    if (thread.pthread == pthread && thread.ended == 0) return thread.native_id;
+  }
+  return 0;
+}
+
 void walk(HeapArea& area) noexcept {
-  const WalkOptions options{area.values != 0};
+  const WalkOptions options{area.values != 0, native_id_of};
   const char* problem = walk_heap(area, hook::recorder.ledger().sections().heap.bytes, options);
   if (problem != nullptr) hook::fail_heap(problem);
 }
