@@ -160,7 +160,7 @@ def _sum_up(findings: Sequence[Finding]) -> str:
     if len(findings) == 1:
         return findings[0].sentence
     gain = format_bytes(sum(finding.growth.bytes for finding in findings if finding.growth), signed=True)
-    does = "leak" if findings[0].verdict is Verdict.LEAK else "keep growing"
+    does = {Verdict.LEAK: "leak", Verdict.GROWTH: "keep growing"}.get(findings[0].verdict, "grow to a bound")
     return f"{len(findings)} places {does}, together {gain}; most of it: {findings[0].sentence}"
 
 

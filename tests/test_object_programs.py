@@ -49,6 +49,15 @@ def test_its_quiet_twin_is_left_in_peace(name: str, mode: list[str], tmp_path: P
     assert findings(PROGRAMS / "stable" / Path(name).name, tmp_path, *mode) == []
 
 
+@pytest.mark.parametrize("mode", [[], ["--exact"]], ids=["sampled", "exact"])
+def test_a_cache_that_is_not_full_yet_is_bounded_and_its_bound_is_told(mode: list[str], tmp_path: Path) -> None:
+    told = findings(PROGRAMS / "filling" / "thumbnails.py", tmp_path, *mode)
+
+    assert [finding["code"] for finding in told] == ["LS301"]
+    assert told[0]["verdict"] == "BOUNDED"
+    assert "that keeps at most 4,000 items" in told[0]["sentence"]
+
+
 def test_a_sampled_run_without_dumps_between_tells_of_lost_lists(tmp_path: Path) -> None:
     run = leakscope("run", "--quiet", "-o", "run", str(PROGRAMS / "leak" / "native_list.py"), "8", cwd=tmp_path)
 

@@ -19,6 +19,7 @@ CULPRITS = {
     "module_list.py": ("render", "the main thread"),
     "native_ctypes.py": ("decode_", "the main thread"),
     "numpy_pile.py": ("grab", "the main thread"),
+    "thumbnails.py": ("thumbnail", "the main thread"),
     "thread_handoff.py": ("read_packets", "thread reader"),
     "web_cache.py": ("Session.__init__", "process_request_thread"),
 }

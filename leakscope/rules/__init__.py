@@ -8,6 +8,7 @@ It knows the order, in which rules that explain come before rules that accuse; i
 from __future__ import annotations
 
 from leakscope.rules.exports import EXPORTS
+from leakscope.rules.filling import FILLING
 from leakscope.rules.garbage import GARBAGE
 from leakscope.rules.growth import GROWTH
 from leakscope.rules.kept import KEPT
@@ -15,5 +16,5 @@ from leakscope.rules.leak import LEAK
 from leakscope.rules.rule import Rule
 from leakscope.rules.unreached import UNREACHED
 
-RULES: tuple[Rule, ...] = (GARBAGE, EXPORTS, LEAK, UNREACHED, GROWTH, KEPT)
+RULES: tuple[Rule, ...] = (FILLING, GARBAGE, EXPORTS, LEAK, UNREACHED, GROWTH, KEPT)
 """Every rule; a new one is one file and one entry here, at its place."""

@@ -16,7 +16,7 @@ Not when
     LS501 tells of growth: then it names the holder as well.  The totals of the line are level, fall or slow down.  Less
     than three quarters of what was new in the second dump are left in the last.  It is little, or imports made it.
     Nothing but native code or cycles holds the objects: that is for LS601 and LS603.  They are parts of others that
-    became more: only the topmost are told.
+    became more: only the topmost are told, once for each container; or of a cache that is not full yet.
 
 Example
     ``fixtures/programs/kept/`` beside its quiet twin.
@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leakscope.analysis.filling import filling_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.stages import UNACCOUNTED
@@ -71,14 +72,19 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     if not groups:
         return ()
     holders = facts.walked[-1].holders
+    groups = [group for group in groups if filling_container(facts.walked[-1], group.objects) is None]
+    if not groups:
+        return ()
     together = np.concatenate([group.objects for group in groups])
     of_group = np.repeat(np.arange(len(groups)), [len(group.objects) for group in groups])
     top = np.bincount(of_group, weights=holders.topmost(together), minlength=len(groups))
-    return tuple(
-        _Case(facts, group).finding()
-        for group, topmost in zip(groups, top.tolist(), strict=True)
-        if topmost >= _TOPMOST * len(group.objects)
-    )
+    by_root: dict[str, Finding] = {}
+    for group, topmost in zip(groups, top.tolist(), strict=True):
+        if topmost >= _TOPMOST * len(group.objects):
+            finding = _Case(facts, group).finding()
+            # What one container holds, keys and values and links, is told once, by what takes most.
+            by_root.setdefault(finding.holders[0][0], finding)
+    return tuple(by_root.values())
 
 
 KEPT = Rule(code=CODE, name=NAME, check=check)
