@@ -28,7 +28,6 @@ class Ledger:
         exact_bytes: int,
         max_frames: int,
         max_stacks: int,
-        follow: bool,
         heap: bool,
         values: bool,
     ) -> Ledger: ...

@@ -95,7 +95,6 @@ def create_ledger(
     exact_bytes: int,
     max_frames: int,
     max_stacks: int,
-    follow: bool = False,
     heap: bool = True,
     values: bool = False,
 ) -> Ledger:
@@ -104,7 +103,7 @@ def create_ledger(
 
     Parameters
     ----------
-    interval_bytes, exact_bytes, max_frames, max_stacks, follow, heap, values
+    interval_bytes, exact_bytes, max_frames, max_stacks, heap, values
         As in ``CaptureConfig``.
 
     Returns
@@ -119,7 +118,7 @@ def create_ledger(
     """
     module = core()
     try:
-        ledger: Ledger = module.Ledger.create(interval_bytes, exact_bytes, max_frames, max_stacks, follow, heap, values)
+        ledger: Ledger = module.Ledger.create(interval_bytes, exact_bytes, max_frames, max_stacks, heap, values)
     except module.CoreError as error:
         raise _capture_error(error) from error
     return ledger

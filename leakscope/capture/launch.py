@@ -22,7 +22,7 @@ from leakscope.capture.death import OomWitness, death_of
 from leakscope.capture.dumps import DumpFolder
 from leakscope.capture.meta import RunFacts
 from leakscope.capture.signals import FOLLOWED_STOPS, WATCHED, check_dump_signal, hands_on, is_stopped, send, stop_too
-from leakscope.capture.watch import FINISHED, RECORDING, Watch
+from leakscope.capture.watch import RECORDING, Watch
 from leakscope.errors import CaptureError
 from leakscope.model.recording import Child, End, Recording
 
@@ -103,7 +103,6 @@ def record(
         exact_bytes=config.exact_bytes,
         max_frames=config.max_frames,
         max_stacks=config.max_stacks,
-        follow=config.follow,
         heap=config.heap,
         values=config.values,
     )
@@ -238,7 +237,7 @@ def _changes(pid: int) -> Iterator[End | int]:
 
 def _conclude(end: End, watch: Watch, follower: Follower | None, witness: OomWitness, budget: Budget) -> Recording:
     """Take the last dumps.  The process id is given back only when nobody looks at it any more."""
-    recorded = watch.state()["phase"] in {RECORDING, FINISHED}
+    recorded = watch.state()["phase"] == RECORDING
     death = death_of(end, finished=watch.finished() or not recorded, oom=witness.verdict())
     state = watch.finish(death)
     children = follower.finish() if follower is not None else ()

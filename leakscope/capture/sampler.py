@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from leakscope.capture import process
-from leakscope.capture.arenas import Arenas, arenas
+from leakscope.capture.arenas import arenas
 from leakscope.capture.budget import Budget
 from leakscope.capture.series import MOST_SITES, GrowingSeries, Sample, Sites
 from leakscope.capture.thinning import Thinning
@@ -157,20 +157,18 @@ class Sampler:
             self._ages_s_per_byte = (time.thread_time() - began) / ledger_bytes
         return sites
 
-    def _look_at_arenas(self) -> Arenas | None:
+    def _look_at_arenas(self) -> None:
         found = arenas(self._pid)
         if found is not None:
             self.malloc_heap_bytes = found.resident_bytes
-        return found
+            self._shares |= {"glibc_arena_count": found.count, "glibc_arena_bytes": found.resident_bytes}
 
     def _look_deeper(self, elapsed_s: float) -> None:
         if elapsed_s >= SHARES_FROM_S:
             process.load_psutil()
         # Time, not processor time: this is how long the program may have to wait for its memory map.
         began = time.perf_counter()
-        found = self._look_at_arenas()
-        if found is not None:
-            self._shares = {"glibc_arena_count": found.count, "glibc_arena_bytes": found.resident_bytes}
+        self._look_at_arenas()
         shares = process.shares(self._pid) if elapsed_s >= SHARES_FROM_S else None
         if shares is not None:
             self._shares |= {"pss_bytes": shares[0], "uss_bytes": shares[1]}

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from leakscope.model.config import CaptureConfig
     from leakscope.model.dump import Death
 
-WAITING, RECORDING, FINISHED, NOT_PYTHON, FAILED = range(5)
-"""Phases of a ledger: before the program's code, while it runs, after the interpreter; never, for two reasons."""
+WAITING, RECORDING, NOT_PYTHON, FAILED = range(4)
+"""Phases of a ledger: before the program's code, from then on; never, for two reasons."""
 BEFORE_TEAR_DOWN = 1
 """Why the recorder itself asks for a dump: the program is over, the interpreter is about to take it apart."""
 ALL_REQUESTS = 2**30
@@ -96,7 +96,7 @@ class Watch:
 
     def finished(self) -> bool:
         """Whether the interpreter came to its own end; without that a program left in another way."""
-        return self._torn_down or self.state()["phase"] == FINISHED
+        return self._torn_down
 
     def want(self, reason: str) -> None:
         """Take a dump soon; none if nothing is recorded (yet)."""
@@ -158,7 +158,7 @@ class Watch:
             return START_TICK_S
         # Hundreds of followed children must not keep a processor busy with looking whether something is due.
         tick_s = min(max(threading.active_count() / FEW_THREADS, 1.0) * TICK_S, 1.0)
-        if self._torn_down or state["phase"] not in {RECORDING, FINISHED}:
+        if self._torn_down or state["phase"] != RECORDING:
             return tick_s
         elapsed_s = float(state["elapsed_s"])
         sample_s, dump_s = self._sampler.next_s(elapsed_s), self._schedule.next_s()
@@ -185,7 +185,7 @@ class Watch:
 
     @staticmethod
     def _records(state: Mapping[str, Any]) -> bool:
-        return state["phase"] in {RECORDING, FINISHED}
+        return state["phase"] == RECORDING
 
     def _note(self, problem: Exception) -> None:
         """Keep what went wrong for the end, but not a thousand times."""

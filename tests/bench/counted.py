@@ -25,7 +25,7 @@ from leakscope.model.config import CaptureConfig
 
 FOLDERS = ("/usr/libexec/valgrind", "/usr/lib/valgrind", "/usr/local/libexec/valgrind", "/usr/lib64/valgrind")
 PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64"}
-RECORDED = (1, 2)
+RECORDED = (1,)
 """Phases of a ledger: recording, and finished."""
 ANSWER_WITHIN_S = 0.05
 
@@ -47,7 +47,6 @@ def main(interval_bytes: int, log: str, words: list[str]) -> int:
         exact_bytes=config.exact_bytes,
         max_frames=config.max_frames,
         max_stacks=config.max_stacks,
-        follow=False,
         heap=False,
     )
     fd = fcntl.fcntl(ledger.fd, fcntl.F_DUPFD, 100)

@@ -37,7 +37,6 @@ struct LedgerConfig {
   std::uint64_t exact_bytes = 65536;  // blocks this large are always recorded
   std::uint32_t max_frames = 64;      // verified and shown; deeper frames are trusted to be unchanged
   std::uint32_t max_stacks = 1u << 22;
-  std::uint32_t follow = 0;
   std::uint32_t heap = 1;         // dumps have the object graph
   std::uint32_t heap_values = 0;  // with the texts of keys and small values
 };

@@ -41,8 +41,8 @@ inline constexpr StackId stack_limit = 1u << 24;  // 24 bits of a slot
 enum class Phase : std::uint32_t {
   waiting = 0,  // the interpreter has not come to the user's code
   recording = 1,
-  not_python = 3,  // the process never loaded an interpreter
-  failed = 4,      // see Header::problem
+  not_python = 2,  // the process never loaded an interpreter
+  failed = 3,      // see Header::problem
 };
 
 enum class FreeLists : std::uint32_t { untouched = 0, drained = 1, traced = 2 };

@@ -52,19 +52,18 @@ PyObject* wrap(PyTypeObject* type, int fd) {
 
 PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords) {
   static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames", "max_stacks",
-                                      "follow",         "heap",        "values",     nullptr};
+                                      "heap",           "values",      nullptr};
   unsigned long long interval = 1, exact = 65536;
   unsigned int frames = 64, stacks = 1u << 22;
-  int follow = 0, heap = 0, values = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIppp", const_cast<char**>(names), &interval,
-                                   &exact, &frames, &stacks, &follow, &heap, &values))
+  int heap = 0, values = 0;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIpp", const_cast<char**>(names), &interval,
+                                   &exact, &frames, &stacks, &heap, &values))
     return nullptr;
   LedgerConfig config;
   config.interval_bytes = interval == 0 ? 1 : interval;
   config.exact_bytes = exact < 1024 ? 1024 : exact;
   config.max_frames = frames == 0 ? 1 : frames;
   config.max_stacks = stacks;
-  config.follow = follow != 0 ? 1 : 0;
   config.heap = heap != 0 ? 1 : 0;
   config.heap_values = values != 0 ? 1 : 0;
   auto* layout = static_cast<Header*>(prim::map_memory(sizeof(Header)));
