@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +173,12 @@ def jobs(seconds: float) -> list[Job]:
             prepare=prepare_black, products=["code/*.py"],
         ),
         Job("pandas", ["frames.py"], prepare=lambda folder: write(folder / "frames.py", PANDAS_JOB)),
-        Job("pip", ["-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check"]),
+        Job("pip list", ["-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check"]),
+        Job(
+            "pip install", ["-m", "pip", "install", "--no-index", "--no-deps", "--target", "there", "--no-color",
+             "--progress-bar", "off", "--disable-pip-version-check", "library-1.0-py3-none-any.whl"],
+            prepare=prepare_wheel, products=["there/**/*.py"],
+        ),
     ]  # fmt: skip
 
 
@@ -207,6 +213,22 @@ def prepare_black(folder: Path) -> None:
     for package in ("asyncio", "json", "email"):
         for source in sorted((LIBRARY / package).glob("*.py"))[:12]:
             shutil.copy(source, folder / "code" / f"{package}_{source.name}")
+
+
+def prepare_wheel(folder: Path) -> None:
+    """Pack a good part of the standard library into a wheel, so that pip has something to unpack, check and compile."""
+    about = "library-1.0.dist-info"
+    texts = {
+        f"library/{source.relative_to(LIBRARY)}": source.read_text()
+        for package in ("asyncio", "json", "email", "http", "unittest", "xml")
+        for source in sorted((LIBRARY / package).rglob("*.py"))
+    }
+    texts[f"{about}/METADATA"] = "Metadata-Version: 2.1\nName: library\nVersion: 1.0\n"
+    texts[f"{about}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: by hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    texts[f"{about}/RECORD"] = "".join(f"{name},,\n" for name in (*texts, f"{about}/RECORD"))
+    with zipfile.ZipFile(folder / "library-1.0-py3-none-any.whl", "w") as wheel:
+        for name, text in texts.items():
+            wheel.writestr(name, text)
 
 
 def visit(program: Program, port: int, seconds: float) -> dict[str, float]:
