@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from leakscope.capture.dumps import BASELINE_KEPT_FROM_S, DumpFolder, Schedule
+from leakscope.capture.dumps import DumpFolder, Schedule
 from leakscope.capture.sampler import Sampler
 from leakscope.capture.taking import Taking
 from leakscope.model.recording import Progress
@@ -123,7 +123,6 @@ class Watch:
             state = self.state()
             if self._records(state) and (not self._torn_down or self._taking.answering):
                 violent = death is not None and death.kind != "exit"
-                self._drop_baseline(state)
                 self._taking.take_last("death" if violent else "exit", death, time.monotonic())
             self._ledger.answer_request(ALL_REQUESTS, "")
         return state
@@ -199,13 +198,8 @@ class Watch:
             return
         at_exit = state["request_reason"] == BEFORE_TEAR_DOWN
         if at_exit:
-            self._drop_baseline(state)
             self._torn_down = True
         self._taking.answer(self._ticket, "exit" if at_exit else "request", time.monotonic())
-
-    def _drop_baseline(self, state: Mapping[str, Any]) -> None:
-        if float(state["elapsed_s"]) < BASELINE_KEPT_FROM_S:
-            self.folder.drop_baseline()
 
     def _measure(self, elapsed_s: float, ledger_bytes: int) -> int | None:
         began = time.thread_time()
