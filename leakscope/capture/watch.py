@@ -184,7 +184,7 @@ class Watch:
 
     @staticmethod
     def _records(state: Mapping[str, Any]) -> bool:
-        return state["phase"] == RECORDING
+        return bool(state["phase"] == RECORDING)
 
     def _note(self, problem: Exception) -> None:
         """Keep what went wrong for the end, but not a thousand times."""
