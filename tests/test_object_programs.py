@@ -53,7 +53,8 @@ def test_its_quiet_twin_is_left_in_peace(name: str, mode: list[str], tmp_path: P
 def test_a_cache_that_is_not_full_yet_is_bounded_and_its_bound_is_told(mode: list[str], tmp_path: Path) -> None:
     told = findings(PROGRAMS / "filling" / "thumbnails.py", tmp_path, *mode)
 
-    assert [finding["code"] for finding in told] == ["LS301"]
+    # In an exact recording the keys are a growth of their own, in the same cache.
+    assert {finding["code"] for finding in told} == {"LS301"}
     assert told[0]["verdict"] == "BOUNDED"
     assert "that keeps at most 4,000 items" in told[0]["sentence"]
 

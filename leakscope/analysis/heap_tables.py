@@ -21,14 +21,18 @@ from leakscope.analysis.waste import find_duplicates, find_sparse
 from leakscope.model.heap_report import Collection, Cycles, HeapReport, Held, Unreached, Waste
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leakscope.analysis.facts import Facts
     from leakscope.analysis.garbage import Garbage
+    from leakscope.analysis.staying import Staying
     from leakscope.analysis.walked import Walked
     from leakscope.model.columns import I8, Column
 
 _LEAST_UNREACHED = 4096
 _LEAST_WASTE, _LEAST_WASTE_SHARE = 64 << 10, 0.005
 _LEAST_STAYING, _LEAST_STAYING_SHARE = 4096, 0.02
+_TOPMOST = 0.5
 _SHOWN_PATHS = 6
 """Rows whose holders are looked for: each takes a moment."""
 
@@ -212,15 +216,29 @@ class _Tables:
         return tuple(sorted([*copies, *sparse], key=lambda each: -each.wasted_bytes)[: self.top])
 
     def staying(self) -> tuple[Held, ...]:
-        """Objects that are new and stay."""
-        groups, found = self.facts.unaccounted.staying, []
-        least = max(_LEAST_STAYING_SHARE * groups[0].gained_bytes, _LEAST_STAYING) if groups else 0.0
-        for at, each in enumerate([group for group in groups if group.gained_bytes >= least][: self.top]):
-            stayed = None if each.stayed != each.stayed else each.stayed
-            growth = (each.gained, each.gained_bytes)
-            shown = at < _SHOWN_PATHS
-            found.append(self._held(each.type, each.objects, each.rows, growth=growth, stayed=stayed, path=shown))
+        """Objects that are new and stay, and are no part of others that are; by what they keep alive."""
+        groups = self._topmost(self.facts.unaccounted.staying)
+        kept = [int(self.last.holders.retained_by(group.objects)[0]) for group in groups]
+        least = max(_LEAST_STAYING_SHARE * max(kept, default=0), _LEAST_STAYING)
+        found: list[Held] = []
+        for at in np.argsort(-np.array(kept), kind="stable")[: self.top].tolist():
+            group = groups[at]
+            if kept[at] >= least:
+                stayed = None if group.stayed != group.stayed else group.stayed
+                growth = (group.gained, max(kept[at], group.gained_bytes))
+                shown = len(found) < _SHOWN_PATHS
+                found.append(
+                    self._held(group.type, group.objects, group.rows, growth=growth, stayed=stayed, path=shown)
+                )
         return tuple(found)
+
+    def _topmost(self, groups: Sequence[Staying]) -> list[Staying]:
+        if not groups:
+            return []
+        together = np.concatenate([group.objects for group in groups])
+        of_group = np.repeat(np.arange(len(groups)), [len(group.objects) for group in groups])
+        top = sums(of_group, self.last.holders.topmost(together), len(groups))
+        return [group for group, share in zip(groups, top, strict=True) if share >= _TOPMOST * len(group.objects)]
 
     def _where(self, number: int) -> str:
         row = int(self.last.row[number])

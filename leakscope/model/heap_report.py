@@ -82,7 +82,7 @@ class Held:
     objects, bytes : int
         In the last source.
     growth_objects, growth_bytes : int or None
-        Gain since the first source; None of a single one.
+        Gain since the first source, of ``staying`` with what the new ones alone keep alive; None of a single source.
     references : int
         Unexplained references or exports, in the tables about these; else 0.
     stayed : float or None
@@ -244,7 +244,7 @@ class HeapReport:
     cycles : tuple of Cycles
     waste : tuple of Waste
     staying : tuple of Held
-        New since the first source and still there.
+        New since the first source and still there; the topmost only, not what they hold.
     """
 
     source: int

@@ -69,7 +69,9 @@ def heap_sections(report: Report) -> Iterable[Section]:
         return
     since = f"dump {report.sources[heap.compared_with].number}"
     if heap.staying:
-        yield Section(f"New objects since {since} that stay", tuple(map(_staying, heap.staying)))
+        yield Section(
+            f"New objects since {since} that stay, with what they keep alive", tuple(map(_staying, heap.staying))
+        )
     lost = [*((each, "references") for each in heap.references), *((each, "exports") for each in heap.exports)]
     if lost:
         entries = tuple(_lost(held, word) for held, word in lost)

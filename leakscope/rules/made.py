@@ -29,6 +29,8 @@ _NAMED_THREADS = 3
 _MOST_THREAD_TEXT = 40
 _DIGITS = re.compile(r"\d+")
 _MOSTLY = 0.5
+_TELLING_ROWS = 3
+"""Sampled blocks that are enough to speak of all threads."""
 
 
 class Made(Maker):
@@ -54,7 +56,7 @@ class Made(Maker):
     def by_whom(self) -> str:
         """``, allocated by thread worker-1``; "" if nobody knows."""
         names = list(self.by_thread)
-        if not names:
+        if not names or (self.dump.meta.sampled and len(self.rows) < _TELLING_ROWS):
             return ""
         if names == [MAIN_THREAD_NAME]:
             return ", allocated by the main thread"
