@@ -277,11 +277,12 @@ static inline void type_tables(PyTypeObject* type, PyObject** dict, PyObject** s
     const size_t index = (size_t)type->tp_subclasses - 1;
     struct types_state* types = &leakscope_walked->types;
 #if PY_VERSION_HEX >= 0x030D0000
+    /* Types of the interpreter and of its own extensions are numbered from 0 each. */
     managed_static_type_state* state =
-        index < _Py_MAX_MANAGED_STATIC_BUILTIN_TYPES ? &types->builtins.initialized[index]
-        : index - _Py_MAX_MANAGED_STATIC_BUILTIN_TYPES < _Py_MAX_MANAGED_STATIC_EXT_TYPES
-            ? &types->for_extensions.initialized[index - _Py_MAX_MANAGED_STATIC_BUILTIN_TYPES]
-            : NULL;
+        index < _Py_MAX_MANAGED_STATIC_BUILTIN_TYPES ? &types->builtins.initialized[index] : NULL;
+    if (state == NULL || state->type != type)
+      state = index < _Py_MAX_MANAGED_STATIC_EXT_TYPES ? &types->for_extensions.initialized[index] : NULL;
+    if (state != NULL && state->type != type) state = NULL;
 #else
     static_builtin_state* state = index < _Py_MAX_STATIC_BUILTIN_TYPES ? &types->builtins[index] : NULL;
 #endif

@@ -47,16 +47,43 @@ static void add_visited(const leakscope_layout* layout, PyObject* object, leaksc
     PyObject* value = at_offset(object, layout->fields[at].offset);
     if (value != NULL) take(edges, begin, value);
   }
-  if (layout->dict_position >= 0 && layout->base->tp_dictoffset != 0) {
-    PyObject* dict = edges->referents[begin - 1];
-    if (dict != NULL) take(edges, begin, dict);
-  }
+  const int managed = has_managed_dict(layout->base);
+  if (layout->dict_position < 0 || (layout->base->tp_dictoffset == 0 && !managed)) return;
+  const size_t dict_at = (size_t)layout->dict_position;
+  const size_t last = managed ? dict_at + (size_t)leakscope_attribute_count(layout) : dict_at;
+  for (size_t at = dict_at; at <= last && at < begin; ++at)
+    if (edges->referents[at] != NULL) take(edges, begin, edges->referents[at]);
+}
+
+/* A cache visits the types of its links, which the links hold. */
+static void add_cache(const leakscope_layout* layout, PyObject* object, leakscope_edges* edges) {
+  const size_t begin = edges->count;
+  add_visited(layout, object, edges);
+  const size_t visited = edges->count;
+  leakscope_add_cache_links(object, edges);
+  if (edges->count == visited) return;
+  PyObject* link_type = (PyObject*)Py_TYPE(edges->referents[visited]);
+  size_t kept = begin;
+  for (size_t at = begin; at < edges->count; ++at)
+    if (edges->referents[at] != link_type) edges->referents[kept++] = edges->referents[at];
+  edges->count = kept;
 }
 
 /* ---- containers ---- */
 
+/* The table of interned strings: its references to those that can die are not counted. */
+static int is_interned_table(PyObject* dict) {
+#if PY_VERSION_HEX >= 0x030C0000
+  return leakscope_walked != NULL && dict == leakscope_walked->cached_objects.interned_strings;
+#else
+  (void)dict;
+  return 0;
+#endif
+}
+
 static void add_dict(PyObject* dict, leakscope_edges* edges) {
   Keys* keys = keys_of(dict);
+  const int counted = !is_interned_table(dict);
   PyObject** values = shared_values(dict);
   if (values != NULL) {
     if (!owns_values(dict)) return;
@@ -67,7 +94,7 @@ static void add_dict(PyObject* dict, leakscope_edges* edges) {
   for (Py_ssize_t at = 0; at < keys->dk_nentries; ++at) {
     PyObject *key, *value;
     entry_at(keys, at, &key, &value);
-    if (value == NULL) continue;
+    if (value == NULL || (!counted && !leakscope_is_immortal(key))) continue;
     add_edge(edges, key);
     add_edge(edges, value);
   }
@@ -192,8 +219,7 @@ static void add_tail(const leakscope_layout* layout, PyObject* object, leakscope
       add_visited(layout, object, edges);
       break;
     case TAIL_LRU_CACHE:
-      leakscope_add_cache_links(object, edges);
-      add_visited(layout, object, edges);
+      add_cache(layout, object, edges);
       break;
     case TAIL_TRAVERSE:
     case TAIL_BYTESIO:
