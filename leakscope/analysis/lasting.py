@@ -23,7 +23,7 @@ _SLOWEST = 0.5
 """Later rates over earlier ones from which on growth counts as even."""
 _QUARTER_SHARE = 0.25
 _SPREAD = 0.3
-_COARSE = 0.004
+_COARSE = 0.008
 _HIGHEST, _BY_BIRTHS = 0.99, 0.85
 
 

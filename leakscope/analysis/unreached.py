@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from leakscope.model.dump import Dump
     from leakscope.model.heap import HeapGraph
 
-TOO_YOUNG_S = 0.2
-"""Blocks born this long before the heap was frozen, or later, say nothing about objects."""
+TOO_YOUNG_S, TOO_YOUNG_EXACT_S = 0.01, 0.03
+"""
+Blocks born this long before the heap was frozen, or later, say nothing about objects: births are told in thousandths of
+a second, in exact recordings in hundredths.
+"""
 OBJECT_DOMAIN = "obj"
 UNKNOWN, TOO_YOUNG = -1, -2
 """No row of the live table."""
-_BIRTHS_ARE_COARSE = 0.004
+_BIRTHS_ARE_COARSE = 0.008
 """Exact recordings keep the time of birth to within this part of it."""
 _NO_OBJECTS = ("mapping",)
 
@@ -42,7 +45,7 @@ def unreached_blocks(dump: Dump, heap: HeapGraph) -> Column:
         False for mappings and for what is too young to tell.
     """
     live, domains = dump.allocations, dump.meta.domains
-    unreached = live.born_s.astype(np.float64) < heap.facts.taken_s - too_young_s(heap)
+    unreached = live.born_s.astype(np.float64) < heap.facts.taken_s - too_young_s(dump, heap)
     unreached &= ~np.isin(live.domain, [domains.index(name) for name in _NO_OBJECTS if name in domains])
     if len(live) == 0:
         return unreached
@@ -98,10 +101,12 @@ def blocks_at(dump: Dump, heap: HeapGraph, addresses: Column) -> I8:
     begins = live.address[order]
     at = np.minimum(np.searchsorted(begins, addresses), len(order) - 1)
     row = order[at]
-    young = live.born_s[row].astype(np.float64) >= heap.facts.taken_s - too_young_s(heap)
+    young = live.born_s[row].astype(np.float64) >= heap.facts.taken_s - too_young_s(dump, heap)
     return np.where(begins[at] != addresses, UNKNOWN, np.where(young, TOO_YOUNG, row)).astype(np.int64)
 
 
-def too_young_s(heap: HeapGraph) -> float:
+def too_young_s(dump: Dump, heap: HeapGraph) -> float:
     """How long before the heap was frozen a block must have been born to be one that the walk can have met."""
-    return max(TOO_YOUNG_S, _BIRTHS_ARE_COARSE * heap.facts.taken_s)
+    if dump.meta.sampled:
+        return TOO_YOUNG_S
+    return max(TOO_YOUNG_EXACT_S, _BIRTHS_ARE_COARSE * heap.facts.taken_s)

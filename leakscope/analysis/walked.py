@@ -107,10 +107,10 @@ class Walked:
     def doubtful_rows(self) -> Column:
         """Live blocks left out of comparisons: too young to tell whose they are, in this dump or in an earlier one."""
         live = self.dump.allocations
-        doubtful: Column = live.born_s >= self.taken_s - too_young_s(self.heap)
+        doubtful: Column = live.born_s >= self.taken_s - too_young_s(self.dump, self.heap)
         for each in self.earlier:
             then = each.dump.allocations
-            young = np.flatnonzero(then.born_s >= each.taken_s - too_young_s(each.heap))
+            young = np.flatnonzero(then.born_s >= each.taken_s - too_young_s(each.dump, each.heap))
             if len(young):
                 doubtful |= (match_blocks(then, live) >= 0) & (live.born_s >= then.born_s[young].min())
         return doubtful

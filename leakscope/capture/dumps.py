@@ -3,9 +3,11 @@ When dumps are taken and how they are named: the folder of a run, and the schedu
 
 It knows times, sizes and file names; it refuses to know what is in a dump.
 
-A run's folder holds ``0001.lks``, ``0002.lks``, ... in the order they were taken.  Dumps taken by time or by resident
-memory are bounded: beyond ``keep_dumps`` the oldest of them that is neither the first nor the last goes, so numbers may
-have gaps.  Dumps that somebody asked for, and the one at the end, always stay.
+A run's folder holds ``0001.lks``, ``0002.lks``, ... in the order they were taken.  Baselines are taken whenever the run
+has become twice as long, and the latest three stay: so there is always one near an eighth, a quarter and a half of it.
+Other dumps taken by time or by resident memory are bounded: beyond ``keep_dumps`` the oldest of them that is neither
+the first nor the last goes.  So numbers may have gaps.  Dumps that somebody asked for, and the one at the end, always
+stay.
 """
 
 from __future__ import annotations
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 
 BOUNDED_REASONS = frozenset({"interval", "rss", "baseline"})
 """Why dumps are taken that nobody asked for one by one."""
-BASELINE_KEPT_FROM_S = 3.0
-"""A run shorter than this has no use for a baseline."""
+MOST_BASELINES = 3
 RSS_STEP = 1.25
 """Resident memory must grow by this factor for the next dump."""
 REPORT_NAME = "report.json"
@@ -69,18 +70,11 @@ class DumpFolder:
         """Enter a dump that was written under the path given before, and drop what is too many."""
         self._number += 1
         self._dumps.append((path, reason))
+        baselines = [dump for dump in self._dumps if dump[1] == "baseline"]
+        others = [dump for dump in self._dumps if dump[1] in BOUNDED_REASONS and dump not in baselines]
         # The first dump is what all others are compared with, the last what they lead to.
-        droppable = [dump for dump in self._dumps[1:-1] if dump[1] in BOUNDED_REASONS]
-        bounded = sum(1 for _, why in self._dumps if why in BOUNDED_REASONS)
-        for dump in droppable[: max(0, bounded - self._keep)]:
+        for dump in [*baselines[:-MOST_BASELINES], *others[1 : 1 + max(0, len(others) - self._keep)]]:
             self._remove(dump)
-
-    def drop_baseline(self) -> None:
-        """Remove the baseline if it is there; its number is used again if it was the last."""
-        for dump in [dump for dump in self._dumps if dump[1] == "baseline"]:
-            self._remove(dump)
-        if not self._dumps:
-            self._number = 0
 
     def _remove(self, dump: tuple[Path, str]) -> None:
         dump[0].unlink(missing_ok=True)
@@ -119,7 +113,9 @@ class Schedule:
             Resident memory, if known.
         """
         if self._baseline_s is not None and elapsed_s >= self._baseline_s:
-            self._baseline_s = None
+            # A process that was stopped for an hour owes one, not ten.
+            while self._baseline_s <= elapsed_s:
+                self._baseline_s *= 2
             return "baseline"
         if self._rss is not None and rss_bytes is not None and rss_bytes >= self._rss:
             # One dump for a jump over several steps.

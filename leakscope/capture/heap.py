@@ -37,6 +37,8 @@ STRAY_S = 5.0
 """A graph that nobody has fetched by then belongs to a dump that was given up."""
 WALK_SHARE = 0.05
 """Most of the program's time that walks nobody asked for may cost."""
+START_SHARE, START_S = 0.25, 0.3
+"""The same as long as all walks together cost no more than this: a short run would have nothing to compare."""
 
 
 class Stage(Enum):
@@ -68,13 +70,14 @@ class HeapWatch:
         self._claim_s = CLAIM_S
         self._stray_since_s: float | None = None
         self._idle = False
-        self._cost_s = 0.0
+        self._cost_s = self._spent_s = 0.0
         self._cost_until_s = 0.0
         self._seen: Mapping[str, Any] = {}
 
     def affordable(self, now_s: float) -> bool:
         """Whether the walks so far were cheap enough for one that nobody asked for."""
-        return now_s - self._cost_until_s >= self._cost_s / WALK_SHARE
+        share = START_SHARE if self._spent_s <= START_S else WALK_SHARE
+        return now_s - self._cost_until_s >= self._cost_s / share
 
     def has_request(self) -> bool:
         """Whether the program has had its heap frozen for a dump that it asks for."""
@@ -195,6 +198,7 @@ class HeapWatch:
         elif state["state"] == COMPLETE:
             self._seen = state
             self._cost_s, self._cost_until_s = state["pause_s"] + state["cpu_s"], now_s
+            self._spent_s += self._cost_s
             self._stage = Stage.OVER
         elif state["state"] != WALKING:
             self.give_up(str(state["problem"]) or "the walk over the objects failed")

@@ -155,6 +155,8 @@ class Taking:
     def _begin(self, reason: str, now_s: float) -> None:
         if not self._config.heap:
             self.take_now(reason, None)
+        elif reason == "baseline" and not self._heap.affordable(now_s):
+            self._waiting.append(reason)  # as soon as it is cheap beside the time since the last one
         elif reason in BOUNDED_REASONS and not self._heap.affordable(now_s):
             self.take_now(reason, HeapMeta(problem="walks this often would take more than 5 % of the program's time"))
         elif self._heap.has_request():

@@ -44,7 +44,7 @@ class CaptureConfig:
     dump_on_signal : int or None
         Number of a signal to the parent that takes a dump.
     baseline_after_s : float or None
-        Seconds after which the first dump, the baseline, is taken; None for none.
+        Seconds after which the first baseline is taken, and further ones at twice, four times ... that; None for none.
     heap : bool
         Dumps have the object graph: who holds what.
     values : bool
@@ -58,12 +58,12 @@ class CaptureConfig:
     max_frames: int = 64
     max_stacks: int = 1 << 21
     follow: bool = False
-    sample_every_s: float = 0.05
+    sample_every_s: float = 0.01
     max_samples: int = 240
     dump_every_s: float | None = None
     dump_on_rss_bytes: int | None = None
     dump_on_signal: int | None = None
-    baseline_after_s: float | None = 1.0
+    baseline_after_s: float | None = 0.02
     keep_dumps: int = 20
     heap: bool = True
     values: bool = False
@@ -85,7 +85,8 @@ class CaptureConfig:
         self._require(self.keep_dumps >= 2, "at least 2 dumps must be kept: the first and the last")
         self._require(self.heap or not self.values, "without the object graph there are no values to keep")
         self._require(
-            self.baseline_after_s is None or self.baseline_after_s >= 0, "the time of the baseline must not be negative"
+            self.baseline_after_s is None or self.baseline_after_s > 0,
+            "the time of the first baseline must be above zero",
         )
 
     @property

@@ -43,16 +43,14 @@ def test_too_many_interval_dumps_lose_the_oldest_between_the_first_and_the_last(
 
 def test_dumps_somebody_asked_for_are_never_dropped(tmp_path: Path) -> None:
     folder = DumpFolder(tmp_path, keep=2)
-    take(folder, "baseline", "request", "interval", "signal", "interval", "interval", "exit")
+    take(folder, "rss", "request", "interval", "signal", "interval", "interval", "exit")
     assert names(folder) == ["0001.lks", "0002.lks", "0004.lks", "0006.lks", "0007.lks"]
 
 
-def test_a_dropped_baseline_of_a_short_run_leaves_its_number_to_the_last_dump(tmp_path: Path) -> None:
-    folder = DumpFolder(tmp_path, keep=20)
-    take(folder, "baseline")
-    folder.drop_baseline()
-    take(folder, "exit")
-    assert names(folder) == ["0001.lks"]
+def test_the_latest_three_baselines_stay_beside_all_others(tmp_path: Path) -> None:
+    folder = DumpFolder(tmp_path, keep=2)
+    take(folder, "baseline", "baseline", "request", "interval", "baseline", "baseline", "interval", "baseline", "exit")
+    assert names(folder) == ["0003.lks", "0004.lks", "0005.lks", "0006.lks", "0007.lks", "0008.lks", "0009.lks"]
 
 
 def test_time_calls_for_a_dump_once_per_interval() -> None:
@@ -76,10 +74,12 @@ def test_resident_memory_calls_for_a_dump_at_the_threshold_and_at_each_quarter_m
     assert seen == [None, "rss", None, None, "rss", None, None, "rss", "rss", None]
 
 
-def test_the_baseline_comes_first_and_once() -> None:
-    schedule = Schedule(CaptureConfig(dump_every_s=0.5, baseline_after_s=1.0))
-    assert [schedule.due(time_s, None) for time_s in (0.6, 1.0, 1.0, 1.2, 1.5)] == [
-        "interval", "baseline", "interval", None, "interval",
+def test_a_baseline_comes_whenever_the_run_has_become_twice_as_long() -> None:
+    schedule = Schedule(CaptureConfig(dump_every_s=0.5, baseline_after_s=0.1))
+    times = (0.05, 0.1, 0.15, 0.21, 0.6, 0.6, 0.79, 1.0, 3.3, 3.3, 6.3, 6.4)
+    assert [schedule.due(time_s, None) for time_s in times] == [
+        None, "baseline", None, "baseline", "baseline", "interval", None, "baseline", "baseline", "interval",
+        "interval", "baseline",
     ]  # fmt: skip
 
 

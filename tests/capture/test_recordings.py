@@ -75,10 +75,11 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 # ------------------------------------------------------------------------------------------------- when dumps are taken
 
 
-def test_a_short_run_has_one_dump_at_its_exit(folder: Path) -> None:
+def test_a_short_run_ends_with_a_dump_at_its_exit(folder: Path) -> None:
     recorded("-c", "kept = [bytes(3000) for _ in range(1000)]", folder=folder)
-    (dump,) = dumps_in(folder)
-    assert (dump.meta.reason, dump.meta.number, dump.meta.death) == ("exit", 1, None)
+    *baselines, dump = dumps_in(folder)
+    assert (dump.meta.reason, dump.meta.death) == ("exit", None)
+    assert all(earlier.meta.reason == "baseline" for earlier in baselines)
     assert dump.meta.argv == ("-c", "kept = [bytes(3000) for _ in range(1000)]")
     assert dump.meta.cwd == os.getcwd()
     assert dump.meta.totals.live_bytes > 2_000_000
@@ -89,8 +90,8 @@ def test_time_calls_for_dumps_and_only_the_first_and_the_latest_are_kept(folder:
     with started(folder, WAITING, "--every", "100ms", "--keep", "3", stdin=subprocess.PIPE) as process:
         wait_for(folder / "0006.lks")
         assert finish(process) == (0, "")
-    taken = dumps_in(folder)
-    assert taken[0].meta.number == 1
+    taken = [dump for dump in dumps_in(folder) if dump.meta.reason != "baseline"]
+    assert taken[0].meta.number <= 3
     assert [dump.meta.reason for dump in taken][:-1] == ["interval"] * 3
     assert taken[-1].meta.reason == "exit"
     assert taken[-1].meta.number >= 7
@@ -108,15 +109,14 @@ def test_resident_memory_calls_for_a_dump_at_the_threshold_and_at_each_quarter_m
     assert all(after > 1.1 * before for before, after in itertools.pairwise(taken))
 
 
-def test_a_long_enough_run_keeps_the_baseline_and_a_short_one_does_not(folder: Path) -> None:
-    with started(folder, WAITING, "--every", "3100ms", stdin=subprocess.PIPE) as process:
-        wait_for(folder / "0002.lks")
+def test_a_run_keeps_baselines_at_doubled_times_and_the_latest_three(folder: Path) -> None:
+    with started(folder, WAITING, stdin=subprocess.PIPE) as process:
+        wait_for(folder / "0005.lks")
         finish(process)
-    assert reasons(folder) == ["baseline", "interval", "exit"]
-    with started(folder, WAITING, "--force", stdin=subprocess.PIPE) as process:
-        wait_for(folder / "0001.lks")
-        finish(process)
-    assert reasons(folder) == ["exit"]
+    taken = dumps_in(folder)
+    assert [dump.meta.reason for dump in taken] == ["baseline", "baseline", "baseline", "exit"]
+    times = [dump.meta.elapsed_s for dump in taken[:-1]]
+    assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(times))
 
 
 def test_the_program_asks_for_a_dump_and_gets_its_path_at_once(folder: Path) -> None:

@@ -27,7 +27,7 @@ def test_exact_is_sampling_with_interval_one() -> None:
         {"max_samples": 1},
         {"dump_every_s": 0},
         {"dump_on_rss_bytes": 0},
-        {"baseline_after_s": -1},
+        {"baseline_after_s": 0},
         {"keep_dumps": 1},
     ],
 )

@@ -31,8 +31,8 @@ void Recorder::attach(Ledger ledger) noexcept {
 }
 
 void Recorder::refresh() noexcept {
-  const std::uint64_t now = prim::coarse_ns();
-  const std::uint64_t passed = now > began_ns_ ? (now - began_ns_) / 10'000'000 : 0;
+  const std::uint64_t now = prim::monotonic_ns();  // a short run has little else to tell early from late
+  const std::uint64_t passed = now > began_ns_ ? (now - began_ns_) / 1'000'000 : 0;
   const auto moment = static_cast<Moment>(std::min<std::uint64_t>(passed, ~Moment{0}));
   now_.store(moment, std::memory_order_relaxed);
   birth_.store(ShadowTable::pack_birth(moment), std::memory_order_relaxed);

@@ -114,21 +114,19 @@ class ShadowTable {
     }
   }
 
-  // Births are kept with a relative error of 0.2 %: tenths of a second up to 51 s, then a 9-bit mantissa. The last
-  // birth that can be kept is after 19 days; whatever is born later is said to be born then.
+  // Births are kept with a relative error of 0.4 %: hundredths of a second up to 2.5 s, then an 8-bit mantissa.
   static std::uint32_t pack_birth(Moment born) noexcept {
-    std::uint32_t tenths = born / 10, exponent = 0;
-    if (tenths < 512) return tenths;
-    while (tenths >= 1024) {
-      tenths >>= 1;
+    std::uint32_t hundredths = born / 10, exponent = 0;
+    if (hundredths < 256) return hundredths;
+    while (hundredths >= 512) {
+      hundredths >>= 1;
       ++exponent;
     }
-    if (exponent > 14) return 0x1fff;
-    return ((exponent + 1) << 9) | (tenths - 512);
+    return ((exponent + 1) << 8) | (hundredths - 256);
   }
   static Moment birth_moment(std::uint32_t birth) noexcept {
-    const std::uint32_t exponent = birth >> 9, mantissa = birth & 511;
-    return exponent == 0 ? mantissa * 10 : ((512 + mantissa) << (exponent - 1)) * 10;
+    const std::uint32_t exponent = birth >> 8, mantissa = birth & 255;
+    return exponent == 0 ? mantissa * 10 : ((256 + mantissa) << (exponent - 1)) * 10;
   }
   static double birth_seconds(std::uint32_t birth) noexcept { return birth_moment(birth) * moment_seconds; }
 

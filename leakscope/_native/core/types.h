@@ -29,8 +29,8 @@ using FrameId = std::uint32_t;   // row of the frame table; 0 is "no frame"
 using StringId = std::uint32_t;  // row of the string table; 0 is ""
 using ThreadIndex = std::uint16_t;
 using Moment =
-    std::uint32_t;  // hundredths of a second since recording began: 497 days, then for ever the last
-inline constexpr double moment_seconds = 0.01;
+    std::uint32_t;  // thousandths of a second since recording began: 49 days, then for ever the last
+inline constexpr double moment_seconds = 0.001;
 
 inline constexpr ThreadIndex thread_limit = 1u << 14;  // 14 bits of a slot
 inline constexpr ThreadIndex other_threads =
