@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telemetry",
     },
     "cli": {"errors", "units", "model", "api"},
+    "live": {"errors"},
     "pytest_plugin": {"errors", "units", "model", "api"},
 }  # fmt: skip
 
@@ -59,6 +60,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "capture": {"numpy", "psutil"},
     "reports": {"rich"},
     "cli": {"click", "rich", "tomli"},  # tomli where the standard library has no tomllib yet
+    "live": {"objgraph", "pympler"},
     "pytest_plugin": {"pytest"},
 }
 
