@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from leakscope.analysis.walked import Walked
+    from leakscope.analysis.working import Work
     from leakscope.model.columns import F8, I8, Column
 
 NO_SITE = -1
 _LEAST_GAP = 0.4
 """Part of the usual time between dumps below which two dumps are one moment."""
+_WITNESSES = 0.4
+"""Part of what was gained that blocks must stand for whose births tell how."""
 SITE_BITS = 32
 """Bits of a group's key below its type or domain."""
 
@@ -72,7 +75,9 @@ def add_up(found: Sequence[tuple[Column, Column]]) -> tuple[I8, F8]:
     return keys, values
 
 
-def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column, idle_from_s: float) -> Pace:
+def pace_between(
+    walked: Sequence[Walked], values: Column, new_rows: Column, work: Work, *, mixed: bool = False
+) -> Pace:
     """
     How a group was gained, see `lasting`.
 
@@ -83,17 +88,26 @@ def pace_between(walked: Sequence[Walked], values: Column, new_rows: Column, idl
         Of the group in each dump.
     new_rows : ndarray of int
         Blocks of the last dump that it gained.
-    idle_from_s : float
-        When the program ran out of work; infinite if it did not.
+    work : Work
+        When the program worked.
+    mixed : bool
+        Whether nobody knows where the group was made, so that imports may have made it.
     """
-    last, times = walked[-1], [each.dump.meta.elapsed_s for each in walked]
-    births = last.dump.allocations.born_s[new_rows].astype(np.float64) if len(new_rows) else None
+    live, times = walked[-1].dump.allocations, [each.dump.meta.elapsed_s for each in walked]
+    start = max(times[0], work.imported_s)
+    rows = new_rows[live.born_s[new_rows] >= start]
+    telling = float(live.blocks[rows].sum()) >= _WITNESSES * float(values[-1] - values[0])
+    if mixed and times[0] < work.imported_s and not telling:
+        return Pace("uneven", 0.0, "")
+    births = live.born_s[rows].astype(np.float64) if len(rows) and (telling or not mixed) else None
     found = Pace("unknown", 0.0, "")
-    # A program that sleeps between its requests looks idle beside its start: so both are tried.
-    for end in dict.fromkeys((float("inf"), idle_from_s)):
-        shown = telling_moments(times, end)
-        window = (times[0], max(min(times[-1], end), times[0]))
-        found = pace_of([float(values[at]) for at in shown], [times[at] for at in shown], births, window)
+    for end in work.ends(times[-1]):
+        shown = telling_moments(times, end if end < times[-1] else float("inf"))
+        if mixed:
+            shown = [at for at in shown if times[at] >= work.imported_s]
+        step = work.step_s if end < times[-1] else 0.0
+        known = [float(values[at]) for at in shown]
+        found = pace_of(known, [times[at] for at in shown], births, (start, max(end, start)), step)
         if found.kind == "even":
             break
     return found

@@ -24,6 +24,7 @@ from leakscope.analysis.sites import Sites, find_sites, named_groups
 from leakscope.analysis.sources import is_command, plain_function, program_roots
 from leakscope.analysis.unaccounted import Unaccounted
 from leakscope.analysis.walked import Walked, walked_dumps
+from leakscope.analysis.working import Work, find_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,12 @@ class Facts:
     @cached_property
     def unaccounted(self) -> Unaccounted:
         """What nobody accounts for, compared between the dumps that have an object graph."""
-        return Unaccounted(self.walked, self.sites.by_stack, self.idle_from_s)
+        return Unaccounted(self.walked, self.sites.by_stack, self.work)
+
+    @cached_property
+    def work(self) -> Work:
+        """When the program worked."""
+        return find_work(self.last, self.places, self.idle_from_s)
 
     @cached_property
     def by_site(self) -> Groups:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from leakscope.analysis.lasting import Pace
     from leakscope.analysis.walked import Walked
+    from leakscope.analysis.working import Work
     from leakscope.model.columns import F8, I8, Column
 
 LEAST_GAIN = 10
@@ -137,9 +138,7 @@ class GainedExports:
         return self.values[-1] - self.values[0]
 
 
-def gained_references(
-    walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float
-) -> tuple[GainedReferences, ...]:
+def gained_references(walked: Sequence[Walked], site_of_stack: Column, work: Work) -> tuple[GainedReferences, ...]:
     """
     Groups of objects that gained references which nobody accounts for, most first.
 
@@ -149,8 +148,8 @@ def gained_references(
         At least two dumps of one run.
     site_of_stack : ndarray of int
         Site of each stack of the last dump.
-    idle_from_s : float
-        When the program ran out of work; infinite if it did not.
+    work : Work
+        When the program worked.
     """
     amounts = [each.unexplained for each in (walked[0], walked[-1])]
     grown, _ = _grown(_sums((walked[0], walked[-1]), amounts, site_of_stack))
@@ -178,14 +177,14 @@ def gained_references(
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
                 values=tuple(of_group.astype(int).tolist()), objects=objects, more=more[objects],
                 new_objects=len(new), rows=rows,
-                pace=pace_between(walked, of_group, last.rows_of(new), idle_from_s),
+                pace=pace_between(walked, of_group, last.rows_of(new), work, mixed=not key & _SITE_MASK),
                 apart=bool(last.apart[objects[0]]),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))
 
 
-def gained_exports(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float) -> tuple[GainedExports, ...]:
+def gained_exports(walked: Sequence[Walked], site_of_stack: Column, work: Work) -> tuple[GainedExports, ...]:
     """
     Groups of buffers that gained exports for which there is no view, most first.
 
@@ -193,8 +192,8 @@ def gained_exports(walked: Sequence[Walked], site_of_stack: Column, idle_from_s:
     ----------
     walked : sequence of Walked
     site_of_stack : ndarray of int
-    idle_from_s : float
-        When the program ran out of work; infinite if it did not.
+    work : Work
+        When the program worked.
     """
     amounts = []
     for each in walked:
@@ -212,13 +211,13 @@ def gained_exports(walked: Sequence[Walked], site_of_stack: Column, idle_from_s:
             GainedExports(
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
                 values=tuple(of_group.astype(int).tolist()), objects=objects, rows=rows,
-                pace=pace_between(walked, of_group, rows, idle_from_s),
+                pace=pace_between(walked, of_group, rows, work, mixed=not key & _SITE_MASK),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))
 
 
-def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float) -> tuple[GainedBlocks, ...]:
+def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, work: Work) -> tuple[GainedBlocks, ...]:
     """
     Groups of blocks that belong to no object and became more, by bytes, most first.
 
@@ -226,8 +225,8 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: 
     ----------
     walked : sequence of Walked
     site_of_stack : ndarray of int
-    idle_from_s : float
-        When the program ran out of work; infinite if it did not.
+    work : Work
+        When the program worked.
     """
     grown, _ = _grown(_block_sums((walked[0], walked[-1]), site_of_stack, bytes_=False))
     if len(grown) == 0:
@@ -245,7 +244,7 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, idle_from_s: 
             GainedBlocks(
                 domain=last.dump.meta.domains[key >> SITE_BITS], site=(key & _SITE_MASK) - 1,
                 blocks=tuple(blocks[:, at].tolist()), bytes=tuple(sizes[:, at].tolist()), rows=rows,
-                pace=pace_between(walked, blocks[:, at], rows, idle_from_s),
+                pace=pace_between(walked, blocks[:, at], rows, work),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained_bytes))

@@ -2,7 +2,8 @@
 Whether what was gained between dumps is gained all the time, or was gained once.
 
 It knows values at a few moments and the births of what was gained; it refuses to know what they are.  Three dumps that
-rise at an even pace tell; of two dumps the births between them do, if they are spread; else nobody knows.
+rise at an even pace tell; else the births do, if they are spread and go on until the work ends; else nobody knows.
+Moments before the growth began say nothing about its pace.
 """
 
 from __future__ import annotations
@@ -22,9 +23,16 @@ QUARTERS = 4
 _SLOWEST = 0.5
 """Later rates over earlier ones from which on growth counts as even."""
 _QUARTER_SHARE = 0.25
-_SPREAD = 0.3
-_COARSE = 0.008
-_HIGHEST, _BY_BIRTHS = 0.99, 0.85
+_COARSE, _FINEST_S = 0.008, 0.001
+"""How well births are known, as part of the time, and at best."""
+_LEAST_BIRTHS = 8
+_QUIET = 0.25
+"""Part of the time of growth that may pass without any before the end."""
+_STILL = 0.05
+"""Part of the gain below which growth had not begun."""
+_LONG = 0.3
+_HIGHEST, _BY_BIRTHS, _BY_LATE_BIRTHS = 0.99, 0.85, 0.7
+"""Confidence; late are births in less than three tenths of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,11 @@ class Pace:
 
 
 def pace_of(
-    values: Sequence[float], times_s: Sequence[float], births_s: Column | None, window_s: tuple[float, float]
+    values: Sequence[float],
+    times_s: Sequence[float],
+    births_s: Column | None,
+    window_s: tuple[float, float],
+    step_s: float = 0.0,
 ) -> Pace:
     """
     How something was gained from the first dump to the last.
@@ -63,27 +75,50 @@ def pace_of(
         When those were born that were gained; None if nobody knows.
     window_s : pair of float
         From when on and until when they can have been born.
+    step_s : float
+        How well the end of the window is known.
     """
+    before = _moments_before_growth(values)
+    values, times_s = values[before:], times_s[before:]
     if len(values) > 2:
         rates = np.diff(values) / np.maximum(np.diff(times_s), 1e-9)
         half = len(rates) // 2
         early, late = float(np.mean(rates[:half])), float(np.mean(rates[-half:]))
-        if (rates > 0).all() and late >= _SLOWEST * early:
+        if not (rates > 0).all():
+            return Pace("uneven", 0.0, "dumps", len(values))
+        if late >= _SLOWEST * early:
             return Pace("even", min(_HIGHEST, 1 - 0.5 / factorial(len(values))), "dumps", len(values))
-        return Pace("uneven", 0.0, "dumps", len(values))
-    return _pace_of_births(births_s, window_s)
+        # Dumps may lie close together, and the program may have rested between two.
+        by_births = _pace_of_births(births_s, window_s, step_s)
+        return by_births if by_births.kind == "even" else Pace("uneven", 0.0, "dumps", len(values))
+    return _pace_of_births(births_s, window_s, step_s)
 
 
-def _pace_of_births(births_s: Column | None, window_s: tuple[float, float]) -> Pace:
+def _moments_before_growth(values: Sequence[float]) -> int:
+    """How many moments to leave out, so that the first one left is the last before growth began."""
+    grown = np.subtract(values, values[0]) > _STILL * (values[-1] - values[0])
+    return max(int(np.argmax(grown)) - 1, 0) if len(values) and grown.any() else 0
+
+
+def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step_s: float) -> Pace:
     start, end = window_s
     unknown = Pace("unknown", 0.0, "")
-    if births_s is None or (end - start) / QUARTERS < _COARSE * end:
+    if births_s is None:
         return unknown
     inside = births_s[(births_s >= start) & (births_s <= end)]
-    if len(inside) < QUARTERS:
+    if len(inside) < _LEAST_BIRTHS:
         return unknown
-    quarters, _ = np.histogram(inside, bins=QUARTERS, range=(start, end))
-    low, high = np.quantile(inside, [0.1, 0.9])
+    first, last = float(inside.min()), float(inside.max())
+    if end - last > max(_QUIET * (end - first), step_s):
+        return unknown
+    length = last - first
+    if length < 2 * QUARTERS * max(_COARSE * end, _FINEST_S):
+        # Too brief to tell early from late.  That it went on until all work was done is known only if it was all work.
+        return unknown if length < _LONG * (end - start) and step_s == 0 else Pace("even", _BY_LATE_BIRTHS, "births")
+    quarters, _ = np.histogram(inside, bins=QUARTERS, range=(first, last))
     filled = int((quarters >= _QUARTER_SHARE * len(inside) / QUARTERS).sum())
-    spread = filled >= QUARTERS - 1 and high - low >= _SPREAD * (end - start)
-    return Pace("even", _BY_BIRTHS, "births") if spread else unknown
+    half = QUARTERS // 2
+    steady = int(quarters[half:].sum()) >= _SLOWEST * int(quarters[:half].sum())
+    if filled < QUARTERS - 1 or not steady:
+        return unknown
+    return Pace("even", _BY_BIRTHS if length >= _LONG * (end - start) else _BY_LATE_BIRTHS, "births")

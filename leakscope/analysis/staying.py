@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from leakscope.analysis.lasting import Pace
     from leakscope.analysis.walked import Walked
+    from leakscope.analysis.working import Work
     from leakscope.model.columns import I8, Column
 
 LEAST_OBJECTS, LEAST_BYTES = 10, 1024
@@ -66,9 +67,7 @@ class Staying:
         return self.counts[-1] - self.counts[0]
 
 
-def staying_objects(
-    walked: Sequence[Walked], site_of_stack: Column, most: int, idle_from_s: float
-) -> tuple[Staying, ...]:
+def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int, work: Work) -> tuple[Staying, ...]:
     """
     Groups of objects that became more, by what they gained, biggest first.
 
@@ -80,8 +79,8 @@ def staying_objects(
         Site of each stack of the last dump.
     most : int
         How many groups to give.
-    idle_from_s : float
-        When the program ran out of work; infinite if it did not.
+    work : Work
+        When the program worked.
 
     Notes
     -----
@@ -112,7 +111,7 @@ def staying_objects(
                 counts=tuple(counts[:, at].astype(int).tolist()), bytes=int(last.heap.total_size[objects].sum()),
                 gained_bytes=int(gained_bytes[at]), objects=objects, rows=rows,
                 stayed=float("nan") if stayed is None else stayed.get(key, 0.0),
-                pace=pace_between(walked, counts[:, at], rows, idle_from_s),
+                pace=pace_between(walked, counts[:, at], rows, work, mixed=not key & (1 << SITE_BITS) - 1),
             )
         )  # fmt: skip
     return tuple(found)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leakscope.analysis.gained import GainedBlocks, GainedExports, GainedReferences
     from leakscope.analysis.staying import Staying
     from leakscope.analysis.walked import Walked
+    from leakscope.analysis.working import Work
     from leakscope.model.columns import Column
 
 _MOST_STAYING = 50
@@ -36,14 +37,14 @@ class Unaccounted:
         In time order.
     site_of_stack : ndarray of int
         Site of each stack of the last dump of the run.
-    idle_from_s : float
-        When the program ran out of work; infinite if it did not.
+    work : Work
+        When the program worked.
     """
 
-    def __init__(self, walked: Sequence[Walked], site_of_stack: Column, idle_from_s: float) -> None:
+    def __init__(self, walked: Sequence[Walked], site_of_stack: Column, work: Work) -> None:
         self.walked = tuple(walked)
         self.site_of_stack = site_of_stack
-        self.idle_from_s = idle_from_s
+        self.work = work
 
     @property
     def comparable(self) -> bool:
@@ -53,24 +54,24 @@ class Unaccounted:
     @cached_property
     def references(self) -> tuple[GainedReferences, ...]:
         """Groups of objects that gained unexplained references, most first."""
-        return gained_references(self.walked, self.site_of_stack, self.idle_from_s) if self.comparable else ()
+        return gained_references(self.walked, self.site_of_stack, self.work) if self.comparable else ()
 
     @cached_property
     def exports(self) -> tuple[GainedExports, ...]:
         """Groups of buffers that gained exports without views, most first."""
-        return gained_exports(self.walked, self.site_of_stack, self.idle_from_s) if self.comparable else ()
+        return gained_exports(self.walked, self.site_of_stack, self.work) if self.comparable else ()
 
     @cached_property
     def blocks(self) -> tuple[GainedBlocks, ...]:
         """Groups of blocks without an object that became more, by bytes."""
-        return gained_blocks(self.walked, self.site_of_stack, self.idle_from_s) if self.comparable else ()
+        return gained_blocks(self.walked, self.site_of_stack, self.work) if self.comparable else ()
 
     @cached_property
     def staying(self) -> tuple[Staying, ...]:
         """Groups of objects that became more, by bytes."""
         if not self.comparable:
             return ()
-        return staying_objects(self.walked, self.site_of_stack, _MOST_STAYING, self.idle_from_s)
+        return staying_objects(self.walked, self.site_of_stack, _MOST_STAYING, self.work)
 
     def possible_holders(self, gained: float) -> tuple[str, int] | None:
         """The type that does not tell what it holds and grew enough to hold what was gained, and by how much."""

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from leakscope.model.dump import Dump
     from leakscope.model.heap import HeapGraph
 
-TOO_YOUNG_S, TOO_YOUNG_EXACT_S = 0.01, 0.03
-"""
-Blocks born this long before the heap was frozen, or later, say nothing about objects: births are told in thousandths of
-a second, in exact recordings in hundredths.
-"""
+TOO_YOUNG_S = 0.003
+"""Blocks born this long before the heap was frozen, or later, say nothing about objects."""
 OBJECT_DOMAIN = "obj"
 UNKNOWN, TOO_YOUNG = -1, -2
 """No row of the live table."""
@@ -107,6 +104,5 @@ def blocks_at(dump: Dump, heap: HeapGraph, addresses: Column) -> I8:
 
 def too_young_s(dump: Dump, heap: HeapGraph) -> float:
     """How long before the heap was frozen a block must have been born to be one that the walk can have met."""
-    if dump.meta.sampled:
-        return TOO_YOUNG_S
-    return max(TOO_YOUNG_EXACT_S, _BIRTHS_ARE_COARSE * heap.facts.taken_s)
+    coarse = 0.0 if dump.meta.sampled else _BIRTHS_ARE_COARSE
+    return max(TOO_YOUNG_S, coarse * heap.facts.taken_s)

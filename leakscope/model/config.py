@@ -63,7 +63,7 @@ class CaptureConfig:
     dump_every_s: float | None = None
     dump_on_rss_bytes: int | None = None
     dump_on_signal: int | None = None
-    baseline_after_s: float | None = 0.02
+    baseline_after_s: float | None = 0.01
     keep_dumps: int = 20
     heap: bool = True
     values: bool = False

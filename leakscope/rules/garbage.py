@@ -146,7 +146,7 @@ def _pace(facts: Facts, last: Walked, values: F8, rows: I8) -> Pace:
         if last.dump.meta.sampled:
             # All of it is known exactly, from the graph; that of one function is an estimate.
             values = np.array([float(each.garbage.bytes) for each in facts.walked])
-        return pace_between(facts.walked, values, rows, facts.idle_from_s)
+        return pace_between(facts.walked, values, rows, facts.work)
     births = last.dump.allocations.born_s[rows].astype(np.float64)
     return pace_of(values.tolist(), [last.taken_s], births, (0.0, last.taken_s))
 

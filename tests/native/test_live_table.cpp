@@ -52,7 +52,7 @@ BlockRow any_block(Random& random, std::uint64_t address, bool is_exact) {
 }
 
 void check_birth(double kept, double born) {  // thousandths of a second
-  const double allowed = born * 0.004 > 10.0 ? born * 0.004 : 10.0;
+  const double allowed = born * 0.004;
   REQUIRE(kept <= born + 0.5);
   REQUIRE(kept >= born - allowed - 1.0);
 }

@@ -114,19 +114,19 @@ class ShadowTable {
     }
   }
 
-  // Births are kept with a relative error of 0.4 %: hundredths of a second up to 2.5 s, then an 8-bit mantissa.
+  // Births are kept with a relative error of 0.4 %: thousandths of a second at first, then an 8-bit mantissa.
   static std::uint32_t pack_birth(Moment born) noexcept {
-    std::uint32_t hundredths = born / 10, exponent = 0;
-    if (hundredths < 256) return hundredths;
-    while (hundredths >= 512) {
-      hundredths >>= 1;
+    if (born < 256) return born;
+    std::uint32_t exponent = 0;
+    while (born >= 512) {
+      born >>= 1;
       ++exponent;
     }
-    return ((exponent + 1) << 8) | (hundredths - 256);
+    return ((exponent + 1) << 8) | (born - 256);
   }
   static Moment birth_moment(std::uint32_t birth) noexcept {
     const std::uint32_t exponent = birth >> 8, mantissa = birth & 255;
-    return exponent == 0 ? mantissa * 10 : ((256 + mantissa) << (exponent - 1)) * 10;
+    return exponent == 0 ? mantissa : (256 + mantissa) << (exponent - 1);
   }
   static double birth_seconds(std::uint32_t birth) noexcept { return birth_moment(birth) * moment_seconds; }
 
