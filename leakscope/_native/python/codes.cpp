@@ -120,6 +120,44 @@ void note_freed(Range range) noexcept {
   codes_freed.store(count + 1, std::memory_order_release);
 }
 
+// What went from one count to another. Most positions are in none of its ranges, nor between them.
+class Freed {
+ public:
+  Freed(std::uint32_t from, std::uint32_t to) noexcept : from_(from), to_(to) {
+    for (std::uint32_t at = from; at != to; ++at) {
+      const Range& range = freed_ranges[at % range_count];
+      if (range.begin == range.end) continue;
+      if (all_.begin == all_.end) all_ = range;
+      if (range.begin < all_.begin) all_.begin = range.begin;
+      if (range.end > all_.end) all_.end = range.end;
+    }
+  }
+  bool holds(const void* position) const noexcept {
+    if (__builtin_expect(!all_.holds(position), 1)) return false;
+    for (std::uint32_t at = from_; at != to_; ++at)
+      if (freed_ranges[at % range_count].holds(position)) return true;
+    return false;
+  }
+
+ private:
+  std::uint32_t from_, to_;
+  Range all_{0, 0};
+};
+
+// A short range is asked for each of its instructions, a long one of each entry.
+void forget_known(Range range) noexcept {
+  constexpr std::uintptr_t step = PY_VERSION_HEX < 0x030B0000 ? 1 : sizeof(_Py_CODEUNIT);
+  if (range.end - range.begin < step * known_count / 4) {
+    for (std::uintptr_t at = range.begin & ~(step - 1); at < range.end; at += step) {
+      Known& entry = known[hash_of(reinterpret_cast<const void*>(at)) & (known_count - 1)];
+      if (range.holds(entry.position)) entry.position = nullptr;
+    }
+    return;
+  }
+  for (Known& entry : known)
+    if (range.holds(entry.position)) entry.position = nullptr;
+}
+
 int line_of(PyCodeObject* code, LineCursor& cursor, int offset) noexcept {
 #if PY_VERSION_HEX < 0x030B0000
   (void)cursor;
@@ -175,8 +213,7 @@ void code_freed(const void* address) noexcept {
   free_code = row;
   if (code_page_of(address) != 255) --code_page_of(address);
   hook::filter_remove(reinterpret_cast<std::uintptr_t>(address));
-  for (Known& entry : known)
-    if (range.holds(entry.position)) entry.position = nullptr;
+  forget_known(range);
   note_freed(range);
 }
 
@@ -187,14 +224,11 @@ void catch_up(StackCache& cache) noexcept {
     std::memset(cache.steps, 0, sizeof cache.steps);
     cache.count = 0;
   } else {
-    for (std::uint32_t at = cache.codes_freed; at != count; ++at) {
-      const Range& range = freed_ranges[at % range_count];
-      if (range.begin == range.end) continue;
-      for (StackCache::Step& step : cache.steps)
-        if (range.holds(step.position)) step.position = nullptr;
-      for (std::uint32_t entry = 0; entry < cache.count; ++entry)
-        if (range.holds(cache.entries()[entry].position)) cache.count = entry;
-    }
+    const Freed freed(cache.codes_freed, count);
+    for (StackCache::Step& step : cache.steps)
+      if (freed.holds(step.position)) step.position = nullptr;
+    for (std::uint32_t entry = 0; entry < cache.count; ++entry)
+      if (freed.holds(cache.entries()[entry].position)) cache.count = entry;
   }
   cache.codes_freed = count;
 }

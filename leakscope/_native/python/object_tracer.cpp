@@ -3,6 +3,7 @@
 #include "../hook/hook.h"
 #include "frames.h"
 #include "free_lists.h"
+#include "stacks.h"
 
 namespace leakscope::python {
 
@@ -14,6 +15,7 @@ using namespace hook;
 PyRefTracer previous_tracer;
 void* previous_data;
 bool lost = false;
+bool exact = false;
 int no_keys = 0;
 const int* free_keys = &no_keys;
 
@@ -31,6 +33,18 @@ bool is_recycled_type(PyTypeObject* type) noexcept {
          type == &PySlice_Type;
 }
 
+// The short ways of exact recording: no code object is among these.
+void reborn_exactly(ThreadState& thread, void* block, std::size_t size) noexcept {
+  const bool usual = thread.ready() && activity.load(std::memory_order_acquire) == Activity::on;
+  if (usual && recorder.freed_small(reinterpret_cast<std::uintptr_t>(block), Domain::obj, thread.thread,
+                                    [](std::uint64_t) { return true; })) {
+    --thread.held;
+  } else {
+    freed(thread, block, Locking::interpreter);
+  }
+  record_small<Domain::obj>(thread, block, size);
+}
+
 void reborn(ThreadState& thread, PyObject* object, void* block) noexcept {
   PyTypeObject* type = Py_TYPE(object);
   if (!is_recycled_type(type)) {
@@ -39,24 +53,29 @@ void reborn(ThreadState& thread, PyObject* object, void* block) noexcept {
   }
   std::size_t size = bytes_before(type) + static_cast<std::size_t>(type->tp_basicsize);
   if (type == &PyTuple_Type) size += static_cast<std::size_t>(Py_SIZE(object)) * sizeof(PyObject*);
+  if (exact && size < ShadowTable::long_size) return reborn_exactly(thread, block, size);
   if (may_be_recorded(block)) freed(thread, block, Locking::interpreter);
   if (due(thread, size)) allocated(thread, block, size, Domain::obj, Locking::interpreter);
 }
 
-__attribute__((noinline)) void look_at(ThreadState& thread, PyObject* object) noexcept {
-  char* block = reinterpret_cast<char*>(object) - bytes_before(Py_TYPE(object));
-  if (thread.last_block != reinterpret_cast<std::uintptr_t>(block)) reborn(thread, object, block);
+__attribute__((noinline)) int look_at(ThreadState& thread, PyObject* object) noexcept {
+  if (*free_keys > 0) leakscope_drain_dict_keys();
+  if (reinterpret_cast<std::uintptr_t>(object) - thread.last_block > 16) {
+    char* block = reinterpret_cast<char*>(object) - bytes_before(Py_TYPE(object));
+    if (thread.last_block != reinterpret_cast<std::uintptr_t>(block)) reborn(thread, object, block);
+  }
+  thread.last_block = 0;
+  return 0;
 }
 
 // Called twice for every object of the program. A new object begins 0 or 16 bytes (the collector's header) behind the
 // block that the allocator has just handed out; no recycled type is so small that its neighbour could.
 int trace(PyObject* object, PyRefTracerEvent event, void*) {
-  if (event == PyRefTracer_CREATE) {
-    if (__builtin_expect(*free_keys > 0, 0)) leakscope_drain_dict_keys();
-    ThreadState& thread = thread_state;
-    if (reinterpret_cast<std::uintptr_t>(object) - thread.last_block > 16) look_at(thread, object);
-    thread.last_block = 0;
-  }
+  if (event != PyRefTracer_CREATE) return 0;
+  ThreadState& thread = thread_state;
+  const bool usual = reinterpret_cast<std::uintptr_t>(object) - thread.last_block <= 16 && *free_keys <= 0;
+  if (__builtin_expect(!usual, 0)) return look_at(thread, object);
+  thread.last_block = 0;
   return 0;
 }
 
@@ -73,6 +92,7 @@ PyRefTracer our_tracer() noexcept {
 
 bool install_object_tracer() noexcept {
   if (const int* count = leakscope_free_dict_keys(); count != nullptr) free_keys = count;
+  exact = process_ledger().header().config.interval_bytes <= 1;
   previous_tracer = PyRefTracer_GetTracer(&previous_data);
   return PyRefTracer_SetTracer(our_tracer(), nullptr) == 0;
 }

@@ -221,8 +221,11 @@ inline bool is_called_as_before(const StackCache& cache, const StackCache::Entry
     --entry;
     if (__builtin_expect(entry->frame != next, 0)) {
       if (entry == cache.chain) return ends_with(cache, frame, next);
-      next = caller(frame);
-      if (entry->frame != next) return false;
+      if (next != nullptr && !is_python(next)) next = behind(next);  // one of these at most, as a rule
+      if (__builtin_expect(entry->frame != next, 0)) {
+        next = caller(frame);
+        if (entry->frame != next) return false;
+      }
     }
     frame = next;
     if (__builtin_expect(entry->position != position(frame), 0)) return false;
