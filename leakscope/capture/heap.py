@@ -8,6 +8,8 @@ Nothing in here waits: whoever watches the program asks again.
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ CLAIM_S = 2.0
 """Within this a program that does anything asks for memory, and notices the wish."""
 CLAIM_BY_SCHEDULE_S = 1.0
 """The same for a dump that nobody asked for: there will be others."""
+WAKE_S = 0.3
+"""A program that did nothing for so long is asked by signal, and again after as long."""
 STILL_IDLE_S = 0.2
 """The same for a program that did nothing the last time."""
 LOCK_S = 10.0
@@ -68,6 +72,7 @@ class HeapWatch:
         self._stage = Stage.OVER
         self._since_s = 0.0
         self._claim_s = CLAIM_S
+        self._wake_at_s: float | None = None
         self._stray_since_s: float | None = None
         self._idle = False
         self._cost_s = self._spent_s = 0.0
@@ -88,10 +93,11 @@ class HeapWatch:
         state = self._state()
         return (str(state["request_problem"]) or "it could not be taken") if state["request"] else ""
 
-    def begin(self, now_s: float, owner: int, claim_s: float = CLAIM_S) -> Stage:
-        """Follow a graph: the program's own, or one that it is now told to make."""
+    def begin(self, now_s: float, owner: int, claim_s: float = CLAIM_S, *, wake: bool = False) -> Stage:
+        """Follow a graph: the program's own, or one that it is now told to make, by signal if it must be woken."""
         self._owner = owner
-        self._claim_s = STILL_IDLE_S if self._idle else claim_s
+        self._claim_s = STILL_IDLE_S if self._idle and not wake else claim_s
+        self._wake_at_s = now_s + WAKE_S if wake else None
         self.problem = ""
         self._turn_to(Stage.WISHED, now_s)
         if owner == BY_WISH:
@@ -178,6 +184,9 @@ class HeapWatch:
 
     def _wait_for_freeze(self, state: Mapping[str, Any], waited_s: float, now_s: float) -> None:
         ours = state["owner"] == self._owner
+        if not ours and self._wake_at_s is not None and now_s >= self._wake_at_s:
+            self._wake_at_s = now_s + WAKE_S
+            _wake(self._pid, int(state["wake_signal"]))
         if ours and state["state"] == FAILED:
             self.give_up(str(state["problem"]))
         elif ours and state["frozen"]:
@@ -204,6 +213,15 @@ class HeapWatch:
             self.give_up(str(state["problem"]) or "the walk over the objects failed")
         elif waited_s >= WALK_S:
             self.give_up("the walk over the objects did not end")
+
+
+def _wake(program: int, number: int) -> None:
+    """Interrupt a program that sleeps, if the recorder still has the signal for that."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path(f"/proc/{program}/status").read_text().splitlines()
+        caught = int(next(line for line in lines if line.startswith("SigCgt:")).split()[1], 16)
+        if 0 < number <= signal.SIGRTMAX and caught >> (number - 1) & 1:
+            os.kill(program, number)
 
 
 def _offer_to_die(copy: int, program: int) -> None:

@@ -123,9 +123,16 @@ def record(
         finally:
             watch.abandon()
     finally:
+        _let_go_of(config.dump_on_signal)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if follower is not None:
             follower.close()
+
+
+def _let_go_of(dump_signal: int | None) -> None:
+    """Whoever asks for a dump of a program that has just ended must not end its report."""
+    if dump_signal is not None and signal.getsignal(dump_signal) == signal.SIG_DFL:
+        signal.signal(dump_signal, signal.SIG_IGN)
 
 
 def _follower(config: CaptureConfig, facts: RunFacts, budget: Budget, witness: OomWitness) -> Follower | None:

@@ -165,7 +165,7 @@ class Taking:
         else:
             self._order = _Order(reason, 0, now_s)
             claim_s = CLAIM_BY_SCHEDULE_S if reason in BOUNDED_REASONS else CLAIM_S
-            self._advance(self._heap.begin(now_s, BY_WISH, claim_s), now_s)
+            self._advance(self._heap.begin(now_s, BY_WISH, claim_s, wake=reason not in BOUNDED_REASONS), now_s)
 
     def _advance(self, stage: Stage, now_s: float) -> None:
         order = self._order

@@ -117,6 +117,7 @@ HeapFacts HeapReader::facts() const {
   out.owner = header.heap_owner.load();
   out.request = header.request_heap.load() != 0;
   out.copy = header.heap_copy.load();
+  out.wake_signal = header.wake_signal.load();
   out.state = area.state.load(std::memory_order_acquire);
   const std::uint64_t taken = __atomic_load_n(&area.taken_ns, __ATOMIC_ACQUIRE);
   out.frozen = taken != 0;

@@ -15,7 +15,7 @@ struct HeapFacts : HeapCounts {
   HeapOwner owner;
   std::uint32_t state;
   bool frozen, in_child, values, collector_enabled, request;
-  std::uint32_t garbage, copy;
+  std::uint32_t garbage, copy, wake_signal;
   double taken_s, pause_s, walk_s, cpu_s;
   std::int32_t thresholds[3], counts[3];
   std::string problem;          // of the walk that failed

@@ -1,6 +1,8 @@
 #include "heap.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #include "../platform/copy.h"
@@ -58,6 +60,10 @@ bool takes_heap() noexcept {
   return recording() && header().config.heap != 0;
 }
 
+bool will_take_heap() noexcept {
+  return process_ledger() && process_ledger().header().config.heap != 0;
+}
+
 void tell_parent() noexcept {
   prim::wake_all(reinterpret_cast<const std::uint32_t*>(&header().request));
 }
@@ -77,7 +83,23 @@ bool claim_heap_area(HeapOwner owner) noexcept {
   return true;
 }
 
-void freeze_heap(void (*walk)(HeapArea& area) noexcept, HeapOwner owner) noexcept {
+void release_heap_area() noexcept {
+  header().heap_owner.store(HeapOwner::nobody);
+  area().state.store(heap_empty);
+}
+
+void abandon_copy(const char* problem) noexcept {
+  const std::uint32_t copy = header().heap_copy.load();
+  if (copy == 0) return;
+  kill(static_cast<pid_t>(copy), SIGKILL);
+  // Until it is gone it may still say that all is well.
+  int signal = 0;
+  while (!prim::copy_ended(static_cast<int>(copy), signal)) sched_yield();
+  header().heap_copy.store(0);
+  fail_heap(problem);
+}
+
+void freeze_heap(void (*walk)(HeapArea& area) noexcept, HeapOwner owner, WithoutCopy otherwise) noexcept {
   walk_area = walk;
   HeapArea& to = area();
   to.in_child = 1;
@@ -95,6 +117,7 @@ void freeze_heap(void (*walk)(HeapArea& area) noexcept, HeapOwner owner) noexcep
     return;
   }
   to.in_child = 0;
+  if (otherwise == WithoutCopy::fail) return fail_heap("the system gave no copy of the process to walk in");
   tell_parent();
   walk_here();
   to.pause_ns = to.walk_ns;
@@ -130,8 +153,7 @@ void run_errand(bool safe) noexcept {
     if (header().heap_wish.compare_exchange_strong(expected, HeapWish::claimed)) {
       interpreter.heap_wished();
     } else {
-      header().heap_owner.store(HeapOwner::nobody);
-      area().state.store(heap_empty);
+      release_heap_area();
     }
   }
   errno = error;

@@ -6,8 +6,9 @@
 
 namespace leakscope::hook {
 
-// Are graphs taken in this process?
+// Are graphs taken in this process? And will they be, once it records?
 bool takes_heap() noexcept;
+bool will_take_heap() noexcept;
 // Wakes the parent, which waits for requests and for news of the area at the same place.
 void tell_parent() noexcept;
 
@@ -15,9 +16,16 @@ void tell_parent() noexcept;
 bool claim_heap_area(HeapOwner owner) noexcept;
 void fail_heap(const char* problem) noexcept;
 
-// Copies the process and lets the copy run `walk` on the area that is ours; without a copy to be had it runs here.
-// The caller holds whatever keeps the heap from changing.
-void freeze_heap(void (*walk)(HeapArea& area) noexcept, HeapOwner owner) noexcept;
+// Copies the process and lets the copy run `walk` on the area that is ours; without a copy to be had it runs here, or
+// nowhere. The caller holds whatever keeps the heap from changing.
+enum class WithoutCopy : bool { walk_here, fail };
+void freeze_heap(void (*walk)(HeapArea& area) noexcept, HeapOwner owner,
+                 WithoutCopy otherwise = WithoutCopy::walk_here) noexcept;
+
+// Gives up an area that was claimed and not used.
+void release_heap_area() noexcept;
+// Ends the copy that was just made, and with it its graph.
+void abandon_copy(const char* problem) noexcept;
 
 // Is a copy walking? Looks after one that has ended.
 bool look_after_copy() noexcept;

@@ -151,6 +151,12 @@ typedef struct leakscope_roots {
 enum { ROOT_MODULE, ROOT_LOCAL, ROOT_FRAME, ROOT_INTERPRETER, ROOT_STATIC_TYPE, ROOT_THREAD, ROOT_OTHER };
 void leakscope_visit_roots(PyInterpreterState* interpreter, leakscope_roots* roots);
 
+/* Who has the lock of the main interpreter. Asked from a signal handler. */
+enum leakscope_lock { LOCK_OF_NOBODY, LOCK_OF_THIS_THREAD, LOCK_OF_OTHERS };
+enum leakscope_lock leakscope_who_has_lock(void);
+/* In a copy of the process: has the lock from now on, in the name of any thread, unless somebody has it. */
+void leakscope_adopt_thread(void);
+
 /* Every object that the collector knows; frozen ones are in its permanent generation. */
 void leakscope_visit_tracked(PyInterpreterState* interpreter,
                              void (*visit)(void* context, PyObject* object, int frozen), void* context);

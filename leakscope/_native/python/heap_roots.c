@@ -1,5 +1,8 @@
 /* Where references begin: the interpreter, its threads, their frames; and the lists of the collector. */
+#include <pthread.h>
+
 #include "heap_internals.h"
+#include "internal/pycore_runtime.h"
 
 /* ---- the collector ---- */
 
@@ -29,6 +32,38 @@ void leakscope_describe_collector(PyInterpreterState* interpreter, leakscope_col
   }
   about->garbage =
       collector->garbage != NULL && PyList_Check(collector->garbage) ? (int)Py_SIZE(collector->garbage) : 0;
+}
+
+/* ---- the interpreter's lock ---- */
+
+enum leakscope_lock leakscope_who_has_lock(void) {
+#if PY_VERSION_HEX >= 0x030C0000
+  struct _gil_runtime_state* lock = PyInterpreterState_Main()->ceval.gil;
+#else
+  struct _gil_runtime_state* lock = &_PyRuntime.ceval.gil;
+#endif
+  if (lock == NULL) return LOCK_OF_NOBODY;
+#if PY_VERSION_HEX >= 0x030D0000
+  const int locked = __atomic_load_n(&lock->locked, __ATOMIC_ACQUIRE);
+  PyThreadState* holder = __atomic_load_n(&lock->last_holder, __ATOMIC_ACQUIRE);
+#else
+  const int locked = _Py_atomic_load(&lock->locked);
+  PyThreadState* holder = (PyThreadState*)_Py_atomic_load(&lock->last_holder);
+#endif
+  if (locked <= 0) return LOCK_OF_NOBODY;
+  return holder != NULL && holder->thread_id == (unsigned long)pthread_self() ? LOCK_OF_THIS_THREAD
+                                                                              : LOCK_OF_OTHERS;
+}
+
+void leakscope_adopt_thread(void) {
+  if (leakscope_who_has_lock() != LOCK_OF_NOBODY) return;
+  PyThreadState* thread = PyGILState_GetThisThreadState();
+#if PY_VERSION_HEX >= 0x030B0000
+  if (thread == NULL) thread = PyInterpreterState_Main()->threads.head;
+#else
+  if (thread == NULL) thread = PyInterpreterState_Main()->tstate_head;
+#endif
+  if (thread != NULL) PyThreadState_Swap(thread);
 }
 
 /* ---- the interpreter ---- */

@@ -9,7 +9,7 @@ namespace {
 constexpr std::uint64_t block_objects = 4096;
 constexpr std::uint32_t none = 0xFFFFFFFF;
 constexpr std::uint8_t flag_tracked = 1, flag_frozen = 2, flag_bodies = 4, flag_size = 8, flag_digest = 16;
-constexpr Py_ssize_t shortest_digest = 8, longest_digest = 65536;
+constexpr Py_ssize_t shortest_digest = 8, longest_digest = 512;
 constexpr std::size_t longest_value = 80;
 
 bool has_digest(PyObject* object) noexcept {

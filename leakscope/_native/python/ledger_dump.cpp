@@ -92,6 +92,7 @@ PyObject* ledger_heap_state(PyObject* object, PyObject*) {
                  {"owner", static_cast<std::uint64_t>(facts.owner)},
                  {"state", facts.state},
                  {"copy", facts.copy},
+                 {"wake_signal", facts.wake_signal},
                  {"objects", facts.objects},
                  {"edges", facts.edges},
                  {"bodies", facts.bodies},

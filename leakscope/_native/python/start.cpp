@@ -15,6 +15,7 @@
 #include "stacks.h"
 #include "take_heap.h"
 #include "threads.h"
+#include "wake.h"
 
 namespace leakscope::python {
 
@@ -89,6 +90,7 @@ void start_recording() {
   dl_iterate_phdr(find_code, nullptr);
   call_at_exit();
   await_heap_wishes();
+  await_wake_signal();
   watch_thread_starts();
   install_allocator_hooks();
   FreeLists free_lists = FreeLists::drained;

@@ -8,6 +8,7 @@
 #include "../hook/heap.h"
 #include "../hook/process.h"
 #include "frames.h"
+#include "heap_objects.h"
 #include "heap_walk.h"
 
 namespace leakscope::python {
@@ -41,6 +42,12 @@ void walk(HeapArea& area) noexcept {
   const WalkOptions options{area.values != 0, native_id_of};
   const char* problem = walk_heap(area, hook::recorder.ledger().sections().heap.bytes, options);
   if (problem != nullptr) hook::fail_heap(problem);
+}
+
+// In a copy of a program that slept nobody has the interpreter's lock, and some types want to know who asks.
+void walk_asleep(HeapArea& area) noexcept {
+  leakscope_adopt_thread();
+  walk(area);
 }
 
 // ---- the parent's wish --------------------------------------------------------------------------------------------
@@ -132,6 +139,10 @@ bool wait_unlocked(const void* word, std::uint64_t timeout_ns, Ready&& ready) {
 }
 
 }  // namespace
+
+void freeze_for_wish() noexcept {
+  hook::freeze_heap(walk_asleep, HeapOwner::wish, hook::WithoutCopy::fail);
+}
 
 void take_heap_for_request(std::uint64_t timeout_ns) {
   if (!hook::takes_heap()) return;

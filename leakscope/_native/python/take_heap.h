@@ -11,6 +11,9 @@ void take_heap_for_request(std::uint64_t timeout_ns);
 // The same at the end of the program; from now on the parent's wishes are not heard.
 void take_last_heap();
 
+// For a wish that was claimed, from a signal handler: the caller answers for the heap being at rest.
+void freeze_for_wish() noexcept;
+
 // Begins to hear the parent's wishes.
 void await_heap_wishes() noexcept;
 

@@ -56,6 +56,7 @@
 #pragma weak PySys_AddAuditHook
 #pragma weak PyThreadState_Get
 #pragma weak PyThreadState_GetUnchecked
+#pragma weak PyThreadState_Swap
 #pragma weak PyType_IsSubtype
 #pragma weak PyTuple_Pack
 #pragma weak PyTuple_Type
