@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from recording import PYTHONS, label, record, version_of
 
-
 pytestmark = pytest.mark.parametrize("python", PYTHONS, ids=label)
 
 KEEPERS = {

@@ -177,6 +177,7 @@ void relabel(ThreadState& thread, void* address, Locking locking) noexcept {
 }
 
 void freed(ThreadState& thread, void* address, Locking locking) noexcept {
+  if (address == thread.python) thread.python = nullptr;
   if (address == nullptr || !enter(thread, locking)) return;
   const auto where = reinterpret_cast<std::uintptr_t>(address);
   if (__builtin_expect(

@@ -202,6 +202,9 @@ StackId current_stack(ThreadState& thread, Locking& locking) noexcept {
   StackCache* cache =
       __builtin_expect(thread.cache != nullptr, 1) ? thread.cache : hook::acquire_cache(thread);
   if (cache == nullptr) return 0;
+  // Among what went since may be the state that was kept.
+  if (__builtin_expect(cache->codes_freed != codes_freed.load(std::memory_order_acquire), 0))
+    thread.python = nullptr;
   if (locking == Locking::interpreter && thread.python != state) {
     hook::remember_state(state);
     thread.python = state;
