@@ -77,7 +77,7 @@ def audit(paths: Sequence[str]) -> Audited:
 def unexplained_by_type(walked: Walked, *, apart: bool) -> Counter[str]:
     """References that nobody accounts for, by type of what they refer to."""
     heap, found = walked.heap, Counter[str]()
-    told_apart = walked.of_types | walked.of_none
+    told_apart = walked.apart
     for number in (walked.unexplained > 0).nonzero()[0]:
         if bool(told_apart[number]) == apart:
             found[heap.types.full_name(int(heap.type[number]))] += int(walked.unexplained[number])
