@@ -54,7 +54,7 @@ def test_a_program_that_grows_is_told_with_its_line_and_its_thread(
 ) -> None:
     report = report_on(program, tmp_path, mode)
 
-    assert report["verdict"] == "GROWTH", report["sentence"]
+    assert report["verdict"] in {"GROWTH", "LEAK"}, report["sentence"]
     finding = report["findings"][0]
     function, thread = CULPRITS[program.name]
     subject = finding["subject"]

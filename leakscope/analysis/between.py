@@ -101,11 +101,10 @@ def pace_between(
         return Pace("uneven", 0.0, "")
     births = live.born_s[rows].astype(np.float64) if len(rows) and (telling or not mixed) else None
     found = Pace("unknown", 0.0, "")
-    for end in work.ends(times[-1]):
+    for end, step in work.ends(times[-1]):
         shown = telling_moments(times, end if end < times[-1] else float("inf"))
         if mixed:
             shown = [at for at in shown if times[at] >= work.imported_s]
-        step = work.step_s if end < times[-1] else 0.0
         known = [float(values[at]) for at in shown]
         found = pace_of(known, [times[at] for at in shown], births, (start, max(end, start)), step)
         if found.kind == "even":

@@ -30,7 +30,7 @@ _QUIET = 0.25
 """Part of the time of growth that may pass without any before the end."""
 _STILL = 0.05
 """Part of the gain below which growth had not begun."""
-_LONG = 0.3
+_LONG, _BRIEF_S = 0.3, 0.05
 _HIGHEST, _BY_BIRTHS, _BY_LATE_BIRTHS = 0.99, 0.85, 0.7
 """Confidence; late are births in less than three tenths of the time."""
 
@@ -109,12 +109,13 @@ def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step
     if len(inside) < _LEAST_BIRTHS:
         return unknown
     first, last = float(inside.min()), float(inside.max())
-    if end - last > max(_QUIET * (end - first), step_s):
+    if end - last > max(_QUIET * (end - first), min(step_s, _BRIEF_S)):
         return unknown
     length = last - first
     if length < 2 * QUARTERS * max(_COARSE * end, _FINEST_S):
-        # Too brief to tell early from late.  That it went on until all work was done is known only if it was all work.
-        return unknown if length < _LONG * (end - start) and step_s == 0 else Pace("even", _BY_LATE_BIRTHS, "births")
+        # Too brief to tell early from late: as much as can be said is that it went on until all work was done.
+        brief = length >= _LONG * (end - start) or end - start <= _BRIEF_S
+        return Pace("even", _BY_LATE_BIRTHS, "births") if brief else unknown
     quarters, _ = np.histogram(inside, bins=QUARTERS, range=(first, last))
     filled = int((quarters >= _QUARTER_SHARE * len(inside) / QUARTERS).sum())
     half = QUARTERS // 2

@@ -48,16 +48,20 @@ def opaque_types(heap: HeapGraph) -> Column:
     own_edges = edges_of(heap.offsets) - heap.shapes.owns_type[heap.shape].astype(np.int64)
     speaking = np.zeros(len(heap.types), dtype=bool)
     speaking[heap.type[own_edges > 0]] = True
+    opaque: Column = (heap.types.flags & PYTHON_TYPE == 0) & ~speaking & ~_known(heap)
+    return opaque
+
+
+def _known(heap: HeapGraph) -> Column:
+    """Whether each type is one of those that hold nothing, or tell it."""
     strings, types = heap.types.strings, heap.types
-    known = np.array(
+    return np.array(
         [
             f"{strings[int(types.module[row])]}.{strings[int(types.name[row])]}" in _HOLD_NOTHING
             for row in range(len(types))
         ],
         dtype=bool,
     )
-    opaque: Column = (types.flags & PYTHON_TYPE == 0) & ~speaking & ~known
-    return opaque
 
 
 def gained_by_type(old: HeapGraph, new: HeapGraph) -> I8:
@@ -97,3 +101,31 @@ def possible_holders(old: HeapGraph, new: HeapGraph, gained: int, share: float =
         return None
     row = int(np.argmax(more))
     return new.types.full_name(row), int(more[row])
+
+
+def possible_owners(old: HeapGraph, new: HeapGraph, gained: float, share: float) -> tuple[str, int] | None:
+    """
+    The compiled type that grew enough to own native blocks that were gained.
+
+    Parameters
+    ----------
+    old, new : HeapGraph
+    gained : float
+        Blocks.
+    share : float
+        Part of ``gained`` that a type must have gained in instances.
+
+    Returns
+    -------
+    str and int, or None
+        Its name, and by how many instances it grew.  What the builtin types own is known block by block, so they are
+        out of question.
+    """
+    types = new.types
+    compiled = types.flags & PYTHON_TYPE == 0
+    foreign = np.array([types.strings[int(row)] != "builtins" for row in types.module], dtype=bool)
+    more = np.where(compiled & foreign & ~_known(new), gained_by_type(old, new), 0)
+    if len(more) == 0 or more.max() < max(share * gained, 1):
+        return None
+    row = int(np.argmax(more))
+    return types.full_name(row), int(more[row])

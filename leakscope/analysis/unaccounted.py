@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.gained import gained_blocks, gained_exports, gained_references
-from leakscope.analysis.opaque import possible_holders
+from leakscope.analysis.opaque import possible_holders, possible_owners
 from leakscope.analysis.staying import staying_objects
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from leakscope.model.columns import Column
 
 _MOST_STAYING = 50
+_OBJECTS_PER_BLOCK, _OBJECTS_PER_BLOCK_AND_IMPORTS = 0.02, 0.25
+"""Objects that must have been added for each block of native memory to be thought its owners."""
 
 
 class Unaccounted:
@@ -78,6 +80,16 @@ class Unaccounted:
         if not self.comparable:
             return None
         return possible_holders(self.walked[0].heap, self.walked[-1].heap, round(gained))
+
+    def possible_owners(self, gained: float) -> tuple[str, int] | None:
+        """The compiled type of which enough objects were added to own the native blocks gained, and how many."""
+        after = [each for each in self.walked if each.taken_s >= self.work.imported_s]
+        if len(after) > 1:
+            return possible_owners(after[0].heap, after[-1].heap, gained, _OBJECTS_PER_BLOCK)
+        if not self.comparable:
+            return None
+        # Imports make objects as well.
+        return possible_owners(self.walked[0].heap, self.walked[-1].heap, gained, _OBJECTS_PER_BLOCK_AND_IMPORTS)
 
     @cached_property
     def threads_gained(self) -> int:

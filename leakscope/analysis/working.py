@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NEARLY_ALL = 0.99
 """Part of all allocations after which a program is done."""
-_LONGEST_TAIL_S, _LONGEST_TAIL_SHARE = 0.1, 0.25
+_LONGEST_TAIL_S, _LONGEST_TAIL_SHARE = 0.3, 0.25
 """A program that is done sooner than this before its end is not: it does other things."""
 _LATE_IMPORTS = 0.05
 """Part of the imports that may come later than when they are said to be over."""
@@ -48,12 +48,15 @@ class Work:
     step_s: float = 0.0
     idle_from_s: float = float("inf")
 
-    def ends(self, last_s: float) -> tuple[float, ...]:
-        """Moments up to which it may have worked, the last one first: a sleep between requests looks idle, too."""
-        ends = [last_s]
+    def ends(self, last_s: float) -> tuple[tuple[float, float], ...]:
+        """
+        Moments up to which it may have worked, the last one first: a sleep between requests looks idle, too; and how
+        well each is known.
+        """
+        ends = [(last_s, 0.0)]
         if last_s - self.done_s <= max(_LONGEST_TAIL_S, _LONGEST_TAIL_SHARE * last_s):
-            ends.append(min(self.done_s + self.step_s, last_s))
-        return tuple(dict.fromkeys([*ends, min(self.idle_from_s, last_s)]))
+            ends.append((min(self.done_s, last_s), self.step_s))
+        return tuple(dict.fromkeys([*ends, (min(self.idle_from_s, last_s), 0.0)]))
 
 
 def find_work(dump: Dump, places: Places, idle_from_s: float) -> Work:

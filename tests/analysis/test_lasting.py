@@ -1,0 +1,60 @@
+"""How something was gained: by the values of several dumps, by births, or nobody knows."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from leakscope.analysis.lasting import pace_of
+
+
+def spread(start: float, end: float, count: int = 40) -> np.ndarray:
+    return np.linspace(start, end, count)
+
+
+def test_three_moments_that_rise_at_one_pace_are_even() -> None:
+    pace = pace_of([0, 100, 200], [1.0, 2.0, 3.0], None, (1.0, 3.0))
+    assert (pace.kind, pace.witness) == ("even", "dumps")
+
+
+def test_moments_before_the_growth_began_say_nothing_about_its_pace() -> None:
+    assert pace_of([0, 0, 0, 100, 200], [1.0, 2.0, 3.0, 4.0, 5.0], None, (1.0, 5.0)).kind == "even"
+    assert pace_of([0, 0, 0, 100, 101], [1.0, 2.0, 3.0, 4.0, 5.0], None, (1.0, 5.0)).kind == "uneven"
+
+
+def test_births_until_the_end_are_even_and_births_that_stop_tell_nothing() -> None:
+    assert pace_of([0, 100], [0.0, 10.0], spread(1.0, 9.9), (0.0, 10.0)).confidence == 0.85
+    assert pace_of([0, 100], [0.0, 10.0], spread(8.0, 9.9), (0.0, 10.0)).confidence == 0.7
+    assert pace_of([0, 100], [0.0, 10.0], spread(1.0, 5.0), (0.0, 10.0)).kind == "unknown"
+    assert pace_of([0, 100], [0.0, 10.0], spread(1.0, 9.9, 5), (0.0, 10.0)).kind == "unknown"
+
+
+def test_a_cache_that_fills_ever_more_slowly_is_not_even() -> None:
+    filled = -np.log(1 - np.linspace(0.0, 0.95, 60)) * 3.3
+    assert pace_of([0, 100], [0.0, 10.0], filled, (0.0, 10.0)).kind == "unknown"
+    assert pace_of([0, 80, 95], [0.0, 5.0, 10.0], filled, (0.0, 10.0)).kind == "uneven"
+
+
+def test_dumps_on_each_others_heels_are_overruled_by_even_births() -> None:
+    values, times = [0, 90, 100], [0.0, 5.0, 10.0]
+    assert pace_of(values, times, spread(0.0, 10.0), (0.0, 10.0)).witness == "births"
+    assert pace_of([0, 100, 100], times, spread(0.0, 10.0), (0.0, 10.0)).kind == "uneven"
+
+
+def test_a_burst_counts_only_where_the_work_was_no_longer() -> None:
+    burst = np.full(40, 0.021)
+    assert pace_of([0, 100], [0.01, 0.03], burst, (0.015, 0.025), 0.008).kind == "even"
+    assert pace_of([0, 100], [0.0, 60.0], np.full(40, 30.0), (0.0, 60.0), 60.0).kind == "unknown"
+
+
+def test_random_births_of_a_steady_leak_are_mostly_even_and_those_of_a_warm_up_never() -> None:
+    generator = random.Random(5)
+    steady = warm = 0
+    for _ in range(200):
+        births = np.array([generator.uniform(2.0, 10.0) for _ in range(30)])
+        early = np.array([generator.uniform(0.0, 4.0) for _ in range(30)])
+        steady += pace_of([0, 100], [0.0, 10.0], births, (0.0, 10.0)).kind == "even"
+        warm += pace_of([0, 100], [0.0, 10.0], early, (0.0, 10.0)).kind == "even"
+    assert steady >= 180
+    assert warm == 0

@@ -1,0 +1,71 @@
+"""LS607: native memory without an owner, in which words, and when it keeps quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from builders import live
+from heap_builders import heap_series
+from heap_lives import born_at_once, born_evenly, sampled
+
+from leakscope.analysis.facts import Facts
+from leakscope.model.dump import Dump
+from leakscope.model.finding import Finding, Verdict
+from leakscope.model.heap import PYTHON_TYPE
+from leakscope.rules.ownerless import check
+
+DRAWING = "*cache=list -> a"
+
+
+def findings(dumps: Sequence[Dump]) -> tuple[Finding, ...]:
+    return check(Facts(dumps))
+
+
+def native(*counts: int, site: str = "main@app.py:3 > step@app.py:12", drawings: Sequence[str] = ()) -> list[Dump]:
+    moments = [live({site: (count, 2000)}, domain="native") for count in counts]
+    drawn = drawings or [DRAWING] * len(counts)
+    return heap_series(*drawn, made={"a": "main@app.py:1"}, others=moments, types={"app.Job": PYTHON_TYPE})
+
+
+def test_native_blocks_that_become_more_without_an_owner_leak() -> None:
+    (finding,) = findings(born_evenly(native(4, 104)))
+
+    assert finding.sentence == (
+        "100 blocks (195.3 KiB) that native code asked for in `step` in app.py:12 leak: they are still there, and no "
+        "object became more that could own them, allocated by the main thread."
+    )
+    assert (finding.verdict, finding.code) == (Verdict.LEAK, "LS607")
+    assert finding.growth is not None
+    assert (finding.growth.count, finding.growth.bytes) == (100, 200_000)
+    assert (finding.subject.function, finding.subject.line) == ("step", 12)
+
+
+def test_three_dumps_that_rise_evenly_are_enough_whoever_was_born_when() -> None:
+    (finding,) = findings(born_at_once(native(4, 104, 204)))
+
+    assert finding.confidence > 0.8
+    assert findings(born_at_once(native(4, 104))) == ()
+
+
+def test_a_sampled_recording_finds_it_and_says_about() -> None:
+    (finding,) = findings(sampled(born_evenly(native(40, 1040, 2040)), 10))
+
+    assert finding.sentence.startswith("about ")
+    assert finding.evidence[0].error > 0
+
+
+def test_quiet_twins() -> None:
+    imported = "<module>@app.py:1 > _find@<frozen importlib._bootstrap>:9 > <module>@/usr/lib/python3.11/re.py:5"
+
+    assert findings(born_evenly(native(104, 104, 104))) == ()  # level
+    assert findings(born_evenly(native(4, 104, 110))) == ()  # a pool that is full
+    assert findings(born_evenly(native(4, 24, 44))) == ()  # little
+    assert findings(born_evenly(native(4, 104, 204, site=imported))) == ()  # what modules set up
+
+
+def test_objects_of_compiled_types_that_became_more_may_be_the_owners() -> None:
+    frames = [f"*l=list -> f#{count}=lz.Frame" for count in (1, 11, 21)]
+    jobs = [f"*l=list -> f#{count}=app.Job" for count in (1, 11, 21)]
+
+    assert findings(born_evenly(native(4, 104, 204, drawings=frames))) == ()
+    assert len(findings(born_evenly(native(4, 104, 204, drawings=jobs)))) == 1
