@@ -70,6 +70,11 @@ class Recording(Ended):
         return [open_dump(path) for path in paths]
 
     @property
+    def wanted(self) -> list[Dump]:
+        """The dumps that were asked for, and the last one."""
+        return [dump for dump in self.dumps if dump.meta.reason != "baseline"]
+
+    @property
     def report(self) -> dict[str, Any]:
         """What ``report.json`` says."""
         report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())

@@ -168,7 +168,7 @@ def test_locals_of_running_frames_are_roots_with_the_threads_number(python: str,
         python=python,
     )
     truth = recording.truth
-    heap = recording.dumps[-2].heap
+    heap = recording.wanted[-2].heap
     assert heap is not None
 
     def root_of(address: int, name: str) -> tuple[str, str, int]:
@@ -242,7 +242,7 @@ def test_a_dump_leaves_counts_and_the_collector_as_they_were(python: str, tmp_pa
     )
 
     assert recording.truth is True
-    assert recording.dumps[0].heap is not None
+    assert recording.wanted[0].heap is not None
 
 
 def test_counts_are_the_interpreters_own(python: str, tmp_path: Path) -> None:

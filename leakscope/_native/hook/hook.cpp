@@ -59,17 +59,23 @@ void arm(ThreadState& thread) noexcept {
   thread.countdown = thread.armed;
 }
 
+constexpr std::uint32_t ticks_to_glance = 63;
+
 // Now and then: the clock, and what there may be to do beside recording.
-inline void glance(Domain domain) noexcept {
+inline void glance(ThreadState& thread, Domain domain) noexcept {
   recorder.refresh();
-  if (__builtin_expect(has_errand(), 0)) run_errand(domain == Domain::obj || domain == Domain::mem);
+  if (__builtin_expect(!has_errand(), 1)) return;
+  const bool safe = domain == Domain::obj || domain == Domain::mem;
+  run_errand(safe);
+  if (!safe) thread.ticks |= ticks_to_glance;  // the next one may be
 }
 
 // Is the block of `size` bytes, just subtracted from the countdown, to be recorded? See core/sampler.h.
 bool is_marked(ThreadState& thread, std::size_t size, Domain domain) noexcept {
   if (interval_bytes <= 1) {
     thread.countdown = -1;
-    if ((++thread.ticks & 63) == 0) glance(domain);  // the clock is dearer than the rest of a look
+    // The clock is dearer than the rest of a look.
+    if ((++thread.ticks & ticks_to_glance) == 0) glance(thread, domain);
     return true;
   }
   ++thread.ticks;
@@ -77,7 +83,7 @@ bool is_marked(ThreadState& thread, std::size_t size, Domain domain) noexcept {
   const bool recorded = thread.remaining < 0 || size >= exact_bytes;
   if (recorded) {
     thread.remaining = Sampler::gap(thread.random, interval_bytes);
-    glance(domain);
+    glance(thread, domain);
   }
   arm(thread);
   return recorded;
