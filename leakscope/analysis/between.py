@@ -25,6 +25,7 @@ _LEAST_GAP = 0.4
 """Part of the usual time between dumps below which two dumps are one moment."""
 _WITNESSES = 0.4
 """Part of what was gained that blocks must stand for whose births tell how."""
+_TURNOVER = 4.0
 SITE_BITS = 32
 """Bits of a group's key below its type or domain."""
 
@@ -76,7 +77,7 @@ def add_up(found: Sequence[tuple[Column, Column]]) -> tuple[I8, F8]:
 
 
 def pace_between(
-    walked: Sequence[Walked], values: Column, new_rows: Column, work: Work, *, mixed: bool = False
+    walked: Sequence[Walked], values: Column, new_rows: Column, work: Work, *, mixed: bool = False, alone: bool = False
 ) -> Pace:
     """
     How a group was gained, see `lasting`.
@@ -92,21 +93,31 @@ def pace_between(
         When the program worked.
     mixed : bool
         Whether nobody knows where the group was made, so that imports may have made it.
+    alone : bool
+        Whether the blocks are the group, not what its objects hold besides.
     """
     live, times = walked[-1].dump.allocations, [each.dump.meta.elapsed_s for each in walked]
-    start = max(times[0], work.imported_s)
+    # Where imports may have taken part only dumps after them tell, if there are two.
+    after = [at for at, time in enumerate(times) if time >= work.imported_s]
+    base = after[0] if mixed and len(after) > 1 else 0
+    start = max(times[base], work.imported_s)
     rows = new_rows[live.born_s[new_rows] >= start]
-    telling = float(live.blocks[rows].sum()) >= _WITNESSES * float(values[-1] - values[0])
-    if mixed and times[0] < work.imported_s and not telling:
+    gain, born = float(values[-1] - values[base]), float(live.blocks[rows].sum())
+    telling = born >= _WITNESSES * gain
+    if gain <= 0 or (mixed and times[base] < work.imported_s and not telling):
         return Pace("uneven", 0.0, "")
-    births = live.born_s[rows].astype(np.float64) if len(rows) and (telling or not mixed) else None
+    # Where many more were born than gained others died: then it is a turnover that births tell of.
+    known_births = len(rows) and (telling or not mixed) and (born <= _TURNOVER * gain or not alone)
+    births = live.born_s[rows].astype(np.float64) if known_births else None
     found = Pace("unknown", 0.0, "")
     for end, step in work.ends(times[-1]):
-        shown = telling_moments(times, end if end < times[-1] else float("inf"))
+        # What a dump shows that was taken after the work was done was there when it was done.
+        clipped = [min(time, end) for time in times]
+        shown = telling_moments(clipped, end if end < times[-1] else float("inf"))
         if mixed:
-            shown = [at for at in shown if times[at] >= work.imported_s]
+            shown = [at for at in shown if at in after]
         known = [float(values[at]) for at in shown]
-        found = pace_of(known, [times[at] for at in shown], births, (start, max(end, start)), step)
+        found = pace_of(known, [clipped[at] for at in shown], births, (start, max(end, start)), step)
         if found.kind == "even":
             break
     return found

@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
     from leakscope.analysis.places import Places
     from leakscope.model.allocations import AllocationTable, Frame
-    from leakscope.model.columns import F8, I8
+    from leakscope.model.columns import F8, I8, Column
     from leakscope.model.dump import Dump
 
 LEAST_GROWTH_BYTES = 64 * 1024
 """Growth below this is not worth a sentence: interpreters gain as much by themselves."""
 LEAST_GROWTH_SHARE = 0.001
 """Nor is growth below this part of all live bytes."""
+_IMPORTS = -2
 _LEVEL = 0.02
 """Part of its highest value by which a total may change and still be level."""
 _STILL_LEVEL = 0.25
@@ -120,6 +121,13 @@ class Facts:
         return Groups(self.run, self.sites.by_stack, len(self.sites), self.end_s)
 
     @cached_property
+    def imports(self) -> Column:
+        """For each site whether imports made all of it: they are one function, and happen once."""
+        imported = np.ones(len(self.sites), dtype=bool)
+        np.minimum.at(imported, self.sites.by_stack, self.places.imported != NOWHERE)
+        return imported
+
+    @cached_property
     def function_of_site(self) -> I8:
         """For each site, the number of the function its place is in."""
         frames, place = self.last.stacks.frame_table, self.sites.place
@@ -128,6 +136,7 @@ class Facts:
             return np.zeros(len(place), dtype=np.int64)
         function, _ = named_groups(frames.function[known], lambda string: plain_function(frames.strings[string]))
         key = function << 32 | frames.file[known].astype(np.int64)
+        key = np.where(self.imports, _IMPORTS, key)
         return np.unique(np.where(place >= 0, key, NOWHERE), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     @cached_property
@@ -227,7 +236,8 @@ class Facts:
     @cached_property
     def growth(self) -> tuple[Grown, ...]:
         """Functions whose memory grows or may grow, by gain, biggest first."""
-        return find_growth(self.by_site, self.by_function, self.function_of_site, self.least_growth, self.idle_from_s)
+        found = find_growth(self.by_site, self.by_function, self.function_of_site, self.least_growth, self.idle_from_s)
+        return tuple(grown for grown in found if not self.imports[list(grown.sites)].all())
 
     def heaviest_stack(self, live: AllocationTable, rows: I8, sites: Sequence[int]) -> int:
         """

@@ -14,6 +14,7 @@ import numpy as np
 
 from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between
 from leakscope.analysis.matching import match_blocks, match_objects
+from leakscope.analysis.walked import ENOUGH_BIRTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,7 +178,7 @@ def gained_references(walked: Sequence[Walked], site_of_stack: Column, work: Wor
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
                 values=tuple(of_group.astype(int).tolist()), objects=objects, more=more[objects],
                 new_objects=len(new), rows=rows,
-                pace=pace_between(walked, of_group, last.rows_of(new), work, mixed=not key & _SITE_MASK),
+                pace=pace_between(walked, of_group, last.rows_of(new, ENOUGH_BIRTHS), work, mixed=not key & _SITE_MASK),
                 apart=bool(last.apart[objects[0]]),
             )
         )  # fmt: skip
@@ -244,7 +245,7 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, work: Work) -
             GainedBlocks(
                 domain=last.dump.meta.domains[key >> SITE_BITS], site=(key & _SITE_MASK) - 1,
                 blocks=tuple(blocks[:, at].tolist()), bytes=tuple(sizes[:, at].tolist()), rows=rows,
-                pace=pace_between(walked, blocks[:, at], rows, work),
+                pace=pace_between(walked, blocks[:, at], rows, work, alone=True),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained_bytes))

@@ -13,6 +13,7 @@ import numpy as np
 
 from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between
 from leakscope.analysis.matching import match_objects
+from leakscope.analysis.walked import ENOUGH_BIRTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,10 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int, 
                 counts=tuple(counts[:, at].astype(int).tolist()), bytes=int(last.heap.total_size[objects].sum()),
                 gained_bytes=int(gained_bytes[at]), objects=objects, rows=rows,
                 stayed=float("nan") if stayed is None else stayed.get(key, 0.0),
-                pace=pace_between(walked, counts[:, at], rows, work, mixed=not key & (1 << SITE_BITS) - 1),
+                pace=pace_between(
+                    walked, counts[:, at], last.rows_of(objects, ENOUGH_BIRTHS), work,
+                    mixed=not key & (1 << SITE_BITS) - 1,
+                ),
             )
         )  # fmt: skip
     return tuple(found)

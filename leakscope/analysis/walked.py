@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from leakscope.model.heap import HeapGraph
 
 UNKNOWN_STACK = -1
-_ENOUGH_ROWS, _LEVELS = 8, 3
-"""Blocks that are enough to tell who made some objects; how far to look for them in what the objects hold."""
+_ENOUGH_ROWS, ENOUGH_BIRTHS, _LEVELS = 8, 32, 3
+"""
+Blocks that are enough to tell who made some objects, and when; how far to look for them in what the objects hold.
+"""
 
 
 MOST_DUMPS = 5
@@ -165,7 +167,7 @@ class Walked:
         """What objects are called."""
         return Naming(self.heap)
 
-    def rows_of(self, objects: I8) -> I8:
+    def rows_of(self, objects: I8, enough: int = _ENOUGH_ROWS) -> I8:
         """
         Live blocks of some objects and of their bodies; and, where that is too few to tell who made them, of what they
         alone hold.
@@ -173,12 +175,14 @@ class Walked:
         Parameters
         ----------
         objects : ndarray of int64
+        enough : int
+            So many are.
         """
         members = np.zeros(self.heap.count, dtype=bool)
         members[objects] = True
         rows = self._own_rows(members)
         for _ in range(_LEVELS):
-            if len(rows) >= _ENOUGH_ROWS:
+            if len(rows) >= enough:
                 break
             idom = self.holders.dominators.idom
             held = idom < self.heap.count

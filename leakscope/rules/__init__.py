@@ -14,8 +14,9 @@ from leakscope.rules.growth import GROWTH
 from leakscope.rules.kept import KEPT
 from leakscope.rules.leak import LEAK
 from leakscope.rules.ownerless import OWNERLESS
+from leakscope.rules.piling import PILING
 from leakscope.rules.rule import Rule
 from leakscope.rules.unreached import UNREACHED
 
-RULES: tuple[Rule, ...] = (FILLING, GARBAGE, EXPORTS, LEAK, UNREACHED, OWNERLESS, GROWTH, KEPT)
+RULES: tuple[Rule, ...] = (FILLING, GARBAGE, EXPORTS, LEAK, UNREACHED, OWNERLESS, PILING, GROWTH, KEPT)
 """Every rule; a new one is one file and one entry here, at its place."""

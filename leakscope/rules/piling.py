@@ -1,0 +1,139 @@
+"""
+LS608 piling: objects of one type pile up in a container, as long as the program works.
+
+Says
+    So many objects of a type, made in a line, were added to one list, dictionary or set, and nothing took them out.
+    In a container that an object, a class or an imported module keeps it is a leak, in a variable of the main script
+    growth.
+
+Because
+    Caches without a bound, registries and listeners that nobody removes hold on to everything that ever passed
+    through.  No bound is declared, nothing goes, and it goes on at the pace of the work: it ends when memory does.
+
+Needs
+    Two dumps of one run with the object graph: three that rise at an even pace, or births that go on until the work
+    was done.  A hundred objects and 16 KiB.
+
+Not when
+    The container says how much it keeps at most.  A quarter of what was new in the second dump is gone in the last.
+    Threads or nobody hold the objects.  Imports made them, or nobody knows who did.  The totals of their line are
+    level, fall or slow down.
+
+Example
+    ``fixtures/programs/kept/`` beside its quiet twin.
+
+Source
+    LeakCanary's heap growth; BLeak (PLDI 2018).
+"""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from leakscope.analysis.containers import container_of, is_the_scripts_own
+from leakscope.analysis.filling import filling_container
+from leakscope.analysis.growing import judge_group
+from leakscope.analysis.holder_words import paths_to
+from leakscope.analysis.walked import ENOUGH_BIRTHS
+from leakscope.model.finding import Evidence, Finding, Growth, Verdict
+from leakscope.rules.made import Made
+from leakscope.rules.rule import Rule
+from leakscope.units import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leakscope.analysis.facts import Facts
+    from leakscope.analysis.staying import Staying
+
+CODE, NAME = "LS608", "piling"
+_LEAST_OBJECTS, _LEAST_BYTES = 100, 16 << 10
+_STAYED = 0.75
+_BOUND_MAY_COME = 0.85
+_PATHS = 2
+_STILL = ("level", "falling", "slowing")
+
+
+def check(facts: Facts) -> tuple[Finding, ...]:
+    """
+    A finding for each container in which objects pile up, by what takes most in it.
+
+    Parameters
+    ----------
+    facts : Facts
+    """
+    found: dict[int, Finding] = {}
+    for group in facts.unaccounted.staying:
+        if not _counts(group):
+            continue
+        last = facts.walked[-1]
+        container = container_of(last, group.objects)
+        if container is None or container in found or filling_container(last, group.objects) is not None:
+            continue
+        made = Made(facts, last.dump, last.rows_of(group.objects, ENOUGH_BIRTHS))
+        if made.place is not None and not made.by_imports and not _is_still(facts, made):
+            found[container] = _Case(facts, group, container, made).finding()
+    return tuple(found.values())
+
+
+PILING = Rule(code=CODE, name=NAME, check=check)
+
+
+def _counts(group: Staying) -> bool:
+    new_in_second = len(group.counts) > 2 and group.counts[1] > group.counts[0]
+    if group.pace.kind != "even" or (new_in_second and group.stayed < _STAYED):
+        return False
+    return group.gained >= _LEAST_OBJECTS and group.gained_bytes >= _LEAST_BYTES
+
+
+def _is_still(facts: Facts, made: Made) -> bool:
+    """Whether the function that made them is seen not to grow as a whole."""
+    function = int(facts.function_of_site[facts.sites.by_stack[made.stack]])
+    return judge_group(facts.by_function, function, 0.0).trend.shape in _STILL
+
+
+class _Case:
+    """One type in one container, and the words for it."""
+
+    def __init__(self, facts: Facts, group: Staying, container: int, made: Made) -> None:
+        self.facts, self.group, self.made, self.last = facts, group, made, facts.walked[-1]
+        self.leaks = not is_the_scripts_own(self.last, container)
+        self.container = self.last.heap.types.full_name(int(self.last.heap.type[container]))
+
+    def finding(self) -> Finding:
+        group, made, facts = self.group, self.made, self.facts
+        kept = max(int(self.last.holders.retained_by(group.objects)[0]), group.gained_bytes)
+        between = (facts.dumps.index(facts.walked[0].dump), facts.dumps.index(self.last.dump))
+        return Finding(
+            code=CODE, rule=NAME, verdict=Verdict.LEAK if self.leaks else Verdict.GROWTH,
+            confidence=_BOUND_MAY_COME * group.pace.confidence, fingerprint=made.fingerprint(CODE, group.type),
+            sentence=self._sentence(kept), subject=made.subject("objects", group.type), bytes=kept,
+            count=group.counts[-1], growth=Growth(kept, group.gained, between), stack=made.frames,
+            holders=paths_to(self.last, group.objects, facts.roots, _PATHS), threads=made.shares(),
+            evidence=tuple(self._evidence()), advice=(self._advice(),),
+        )  # fmt: skip
+
+    def _sentence(self, kept: int) -> str:
+        group, made = self.group, self.made
+        more, size = format_count(group.gained), format_bytes(kept)
+        verb = "pile up" if self.leaks else "are collected"
+        return (
+            f"{more} {group.type} objects made by {made.name} {verb} in one {self.container}, and nothing takes them "
+            f"out: they keep {size} alive{made.by_whom}."
+        )
+
+    def _evidence(self) -> Iterator[Evidence]:
+        group = self.group
+        yield Evidence("for", "objects gained between the dumps", float(group.gained), "objects")
+        if group.pace.witness == "dumps":
+            yield Evidence("for", "dumps that rise at an even pace", float(group.pace.dumps), "dumps")
+        else:
+            yield Evidence("for", "made until the work was done, blocks", float(len(group.rows)), "blocks")
+        if not self.leaks:
+            yield Evidence("against", "container in a variable of the main script", 1.0, "containers")
+
+    def _advice(self) -> str:
+        group = self.group
+        asked = f"{quote(self.last.dump.source)} {quote(group.type if '.' in group.type else self.made.where)}"
+        return f"give the {self.container} a bound, or remove what is done with; all holders: leakscope path {asked}"
