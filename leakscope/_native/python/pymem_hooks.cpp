@@ -196,6 +196,7 @@ template <Domain D>
 void* exact_malloc(void*, std::size_t size) {
   Below& next = under<D>;
   if (next.falls(size)) return fallen_malloc<D>(size);
+  tick(thread_state);
   void* block = next.allocator.malloc(next.allocator.ctx, size);
   return record_small<D>(thread_state, noted<D>(thread_state, block), size);
 }
@@ -204,6 +205,7 @@ template <Domain D>
 void* exact_calloc(void* context, std::size_t count, std::size_t size) {
   Below& next = under<D>;
   if (next.falls(count * size)) return layered_calloc<D>(context, count, size);
+  tick(thread_state);
   void* block = next.allocator.calloc(next.allocator.ctx, count, size);
   return record_small<D>(thread_state, noted<D>(thread_state, block), count * size);
 }

@@ -1,5 +1,6 @@
 #include "stacks.h"
 
+#include "../hook/heap.h"
 #include "codes.h"
 
 namespace leakscope::python {
@@ -250,11 +251,6 @@ inline bool is_known(StackCache& cache, StackCache::Entry* top, const RawFrame* 
   return true;
 }
 
-__attribute__((noinline)) void now_and_then(ThreadState& thread) noexcept {
-  if ((thread.ticks & 63) == 0) hook::recorder.refresh();
-  upkeep();
-}
-
 // Whatever the short way is not made for: a new thread, another interpreter, an address not seen before, an arena that
 // could not be had, so that the block was recorded further down.
 template <Domain D>
@@ -271,7 +267,6 @@ template <Domain D>
 __attribute__((noinline)) void* record_elsewhere(ThreadState& thread, void* block,
                                                  std::size_t size) noexcept {
   thread.busy = 1;
-  if ((thread.ticks & 15) == 0) now_and_then(thread);
   const StackId stack = capture(*thread.cache, static_cast<PyThreadState*>(thread.python));
   const bool done =
       hook::recorder.allocated_small(reinterpret_cast<std::uintptr_t>(block), size, D, stack, thread.thread);
@@ -282,6 +277,19 @@ __attribute__((noinline)) void* record_elsewhere(ThreadState& thread, void* bloc
 }
 
 }  // namespace
+
+void now_and_then(ThreadState& thread) noexcept {
+  if (!thread.ready() || hook::activity.load(std::memory_order_acquire) != hook::Activity::on) return;
+  const PyThreadState* state = thread_state_here(Locking::interpreter);
+  if (state == nullptr || state->interp != main_interpreter) return;
+  if ((thread.ticks & 63) == 0) hook::recorder.refresh();
+  upkeep();
+  // What is on its usual way here is never looked at by hook/hook.cpp, which asks for errands otherwise.
+  if (__builtin_expect(!hook::has_errand(), 1)) return;
+  thread.busy = 1;
+  hook::run_errand(true);
+  thread.busy = 0;
+}
 
 // Nothing is called on the usual way, so no register needs saving. The thread's state is the one that was last seen if
 // that says that it has the lock; before it is asked, codes_freed tells whether its memory may be gone.
@@ -295,8 +303,7 @@ void* record_small(ThreadState& thread, void* block, std::size_t size) noexcept 
                        0))
     return record_long<D>(thread, block, size);
   StackCache::Entry* top = cache.chain + cache.count;
-  if (__builtin_expect((++thread.ticks & 15) == 0, 0) || !is_known(cache, top, current(state)))
-    return record_elsewhere<D>(thread, block, size);
+  if (!is_known(cache, top, current(state))) return record_elsewhere<D>(thread, block, size);
   if (__builtin_expect(!hook::recorder.allocated_small(reinterpret_cast<std::uintptr_t>(block), size, D,
                                                        top->node, thread.thread),
                        0))
