@@ -237,7 +237,7 @@ def test_followed_children_have_dumps_of_their_own(how: str, python: str, tmp_pa
         options=FOLLOWED,
     )
 
-    paths = [sorted(child.glob("*.lks"))[-1] for child in sorted(recording.folder.glob("child-*"))]
+    paths = [max(child.glob("*.lks")) for child in sorted(recording.folder.glob("child-*"))]
     blocks = [int((open_dump(path).allocations.size == 7033).sum()) for path in paths]
 
     assert recording.exit_code == 0, recording.stderr
