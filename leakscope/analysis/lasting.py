@@ -9,7 +9,7 @@ Moments before the growth began say nothing about its pace.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import factorial
+from math import factorial, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -119,7 +119,8 @@ def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step
     quarters, _ = np.histogram(inside, bins=QUARTERS, range=(first, last))
     filled = int((quarters >= _QUARTER_SHARE * len(inside) / QUARTERS).sum())
     half = QUARTERS // 2
-    steady = int(quarters[half:].sum()) >= _SLOWEST * int(quarters[:half].sum())
+    early, late = int(quarters[:half].sum()), int(quarters[half:].sum())
+    steady = late + sqrt(late) >= _SLOWEST * early  # few are fewer by accident
     if filled < QUARTERS - 1 or not steady:
         return unknown
     return Pace("even", _BY_BIRTHS if length >= _LONG * (end - start) else _BY_LATE_BIRTHS, "births")

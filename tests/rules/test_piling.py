@@ -1,0 +1,80 @@
+"""LS608: objects that pile up in a container, in which words, whose it is, and when it keeps quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heap_builders import heap_series
+from heap_lives import born_at_once, born_evenly, sampled
+
+from leakscope.analysis.facts import Facts
+from leakscope.model.dump import Dump
+from leakscope.model.finding import Finding, Verdict
+from leakscope.rules.piling import check
+
+REGISTRY = "<module app.jobs> m=module .queue -> q=list"
+SCRIPT = "<module __main__> m=module .queue -> q=list"
+IMPORT = "<module>@app.py:1 > _find@<frozen importlib._bootstrap>:9 > <module>@/usr/lib/python3.11/re.py:5"
+
+
+def findings(dumps: Sequence[Dump]) -> tuple[Finding, ...]:
+    return check(Facts(dumps))
+
+
+def adding(*counts: int, before: str = REGISTRY, made: str = "main@app.py:3 > add@app/jobs.py:12") -> list[Dump]:
+    """Dumps with one generation of jobs after the other."""
+    drawn, text = [], before
+    for n, count in enumerate(counts):
+        if count:
+            text += f"; q -> job{n}#{count}=app.Job:200"
+        drawn.append(text)
+    return heap_series(*drawn, made={f"job{n}": (made, "worker-1") for n in range(len(counts))})
+
+
+def test_objects_that_pile_up_in_a_modules_container_leak() -> None:
+    (finding,) = findings(born_evenly(adding(100, 200, 200)))
+
+    assert finding.sentence == (
+        "400 app.Job objects made by `add` in app/jobs.py:12 pile up in one list, and nothing takes them out: they "
+        "keep 78.1 KiB alive, allocated by thread worker-1."
+    )
+    assert (finding.verdict, finding.code, finding.subject.type) == (Verdict.LEAK, "LS608", "app.Job")
+    assert finding.holders == (("module app.jobs . queue [list item]", "Job"),)
+    assert finding.advice[0].endswith("leakscope path drawn-0003.lks app.Job")
+    assert 0.7 < finding.confidence < 0.85
+
+
+def test_births_until_the_end_are_enough_with_two_dumps() -> None:
+    (finding,) = findings(born_evenly(adding(100, 400)))
+    assert finding.verdict is Verdict.LEAK
+    assert findings(born_at_once(adding(100, 400))) == ()
+
+
+def test_what_the_main_script_collects_in_a_variable_of_its_own_is_growth() -> None:
+    (finding,) = findings(born_evenly(adding(100, 200, 200, before=SCRIPT)))
+
+    assert finding.verdict is Verdict.GROWTH
+    assert " are collected in one list" in finding.sentence
+
+
+def test_a_sampled_recording_finds_it() -> None:
+    (finding,) = findings(sampled(born_evenly(adding(1000, 1000, 1000)), 10))
+    assert finding.growth is not None
+    assert finding.growth.count == 2000
+
+
+def test_quiet_twins() -> None:
+    going = [f"{REGISTRY}; gap#{n}=str; q -> job0#300=app.Job:200" for n in (1, 2, 3)]
+    twins = {
+        "level": adding(100, 0, 0),
+        "gained once": adding(100, 400, 0),
+        "ever more slowly": adding(100, 300, 60),
+        "few": adding(100, 40, 40),
+        "a single dump": adding(400),
+        "objects that take turns": heap_series(*going, made={"job0": "main@app.py:3 > add@app/jobs.py:12"}),
+        "made by imports": adding(100, 200, 200, made=IMPORT),
+        "held by nobody": adding(100, 200, 200, before="q=list!1"),
+        "held by a frame": adding(100, 200, 200, before="<local jobs main@app.py:3> q=list"),
+    }
+
+    assert {name: findings(born_evenly(dumps)) for name, dumps in twins.items()} == dict.fromkeys(twins, ())
