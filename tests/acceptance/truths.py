@@ -1,0 +1,96 @@
+"""
+The eight truth programs that memray, tracemalloc, objgraph, guppy3, scalene and psleak were tried on: each told apart.
+
+Runs ``truths.py`` in each of its ways under the recorder, with a dump a second, and holds the report against the truth:
+what keeps growing, at which line, and by which rule; what is no leak must not be named.
+
+    python tests/acceptance/truths.py [--python BIN] [--sampled] [--seconds 6]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from recording import EXACT, Recording, line_of, record
+
+from leakscope import api
+
+PROGRAM = Path(__file__).resolve().parent.parent / "programs" / "truths.py"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a report has to say."""
+
+    verdicts: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+    """Of the finding that comes first."""
+    mark: str = ""
+    """A line that a finding names."""
+    subject: str = ""
+    """Asked for by its type, this has ``holder`` in its paths."""
+    holder: str = ""
+
+
+QUIET = ("STABLE", "BOUNDED", "FRAGMENTATION", "POOLING")
+TRUTHS = {
+    "list": Truth(("GROWTH",), ("LS501", "LS608"), "list", "Request", "module __main__ . KEPT"),
+    "cache": Truth(QUIET),
+    "cycles": Truth(QUIET),
+    "native": Truth(("LEAK",), ("LS607",), "native"),
+    "counter": Truth(("LEAK",), ("LS601",), "counter", "Session", "nobody accounts for"),
+    "pinned": Truth(QUIET),
+    "churn": Truth(QUIET),
+    "collector_off": Truth(("LEAK",), ("LS603",), "", "Node", "a cycle, and nothing else"),
+}
+
+
+def complaints(truth: Truth, recording: Recording) -> list[str]:
+    """Everything the report gets wrong."""
+    report: dict[str, Any] = recording.report
+    findings = [each for each in report["findings"] if each["verdict"] != "UNKNOWN"]
+    found = [] if report["verdict"] in truth.verdicts else [f"verdict {report['verdict']}"]
+    if not truth.codes:
+        return found + [f"accused: {each['sentence']}" for each in findings]
+    if not findings or findings[0]["code"] not in truth.codes:
+        found.append(f"first of the findings: {findings[:1]}")
+    if truth.mark and line_of(PROGRAM, truth.mark) not in {each["subject"]["line"] for each in findings}:
+        found.append(f"nobody names the line of {truth.mark}")
+    if truth.subject:
+        text = api.render_path(api.path(recording.dump, truth.subject), width=200)
+        found += [] if truth.holder in text else [f"path {truth.subject} does not name {truth.holder!r}: {text}"]
+    return found
+
+
+def main() -> int:
+    """Print a row for each program; 0 if all are told right."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", default=sys.executable, help="interpreter with leakscope")
+    parser.add_argument("--sampled", action="store_true", help="sampled instead of exact")
+    parser.add_argument("--seconds", type=float, default=6.0)
+    options = parser.parse_args()
+    failed = False
+    print("| program | verdict | what it says |\n|---|---|---|")
+    for name, truth in TRUTHS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            recording = record(
+                PROGRAM, Path(folder), python=options.python,
+                options=["--every", "1s", *(() if options.sampled else EXACT)], arguments=[name, str(options.seconds)],
+            )  # fmt: skip
+            wrong = complaints(truth, recording) if recording.exit_code == 0 else [recording.stderr[-1000:]]
+            report = recording.report
+        print(f"| {name} | {report['verdict']} | {report['sentence']} |", flush=True)
+        print("\n".join(f"  wrong: {each}" for each in wrong), end="\n" if wrong else "")
+        failed |= bool(wrong)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
