@@ -61,8 +61,7 @@ class AddressBits {
       Region& region = *top_[used_[at]];
       const std::uint64_t* bits = region.planes[seen];
       for (std::size_t word = 0; bits != nullptr && word < words; ++word) {
-        if (word % words_per_rank == 0)
-          region.ranks[word / words_per_rank] = static_cast<std::uint32_t>(total);
+        region.ranks[word] = static_cast<std::uint32_t>(total);
         total += static_cast<std::uint64_t>(std::popcount(bits[word]));
       }
     }
@@ -73,12 +72,17 @@ class AddressBits {
     const auto value = reinterpret_cast<std::uintptr_t>(address);
     const Region& region = *top_[value >> region_shift];
     const std::size_t at = place(value), word = at >> 6;
-    std::size_t from = word / words_per_rank * words_per_rank;
-    std::uint32_t number = region.ranks[from / words_per_rank];
-    for (; from < word; ++from)
-      number += static_cast<std::uint32_t>(std::popcount(region.planes[seen][from]));
-    return number + static_cast<std::uint32_t>(
-                        std::popcount(region.planes[seen][word] & ((std::uint64_t{1} << (at & 63)) - 1)));
+    const std::uint64_t before = region.planes[seen][word] & ((std::uint64_t{1} << (at & 63)) - 1);
+    return region.ranks[word] + static_cast<std::uint32_t>(std::popcount(before));
+  }
+  // Asks for what rank() will need.
+  void prefetch_rank(const void* address) const noexcept {
+    const auto value = reinterpret_cast<std::uintptr_t>(address);
+    const Region* region = top_[value >> region_shift];
+    if (region == nullptr || region->planes[seen] == nullptr) return;
+    const std::size_t word = place(value) >> 6;
+    __builtin_prefetch(&region->ranks[word]);
+    __builtin_prefetch(&region->planes[seen][word]);
   }
   // Calls visit(address) for every member in ascending order; stops when it returns false.
   template <class Visit>
@@ -99,13 +103,12 @@ class AddressBits {
  private:
   static constexpr int region_shift = 26;
   static constexpr std::size_t words = (std::size_t{1} << region_shift) / 8 / 64;
-  static constexpr std::size_t words_per_rank = 8;  // a line of the cache
   static constexpr std::size_t plane_bytes = words * sizeof(std::uint64_t);
   static constexpr std::size_t top_bytes = sizeof(void*) << (47 - region_shift);
 
   struct Region {
     std::uint64_t* planes[plane_count];
-    std::uint32_t ranks[words / words_per_rank];
+    std::uint32_t ranks[words];  // members before each word
   };
 
   static std::size_t place(std::uintptr_t value) noexcept {

@@ -11,8 +11,13 @@ static PyGC_Head* next_in(const PyGC_Head* head) {
 }
 
 static void visit_list(PyGC_Head* list, int frozen, void (*visit)(void*, PyObject*, int), void* context) {
-  for (PyGC_Head* head = next_in(list); head != NULL && head != list; head = next_in(head))
+  PyGC_Head* head = next_in(list);
+  while (head != NULL && head != list) {
+    PyGC_Head* next = next_in(head);
+    __builtin_prefetch(next); /* it is on its way while this one is looked at */
     visit(context, (PyObject*)(head + 1), frozen);
+    head = next;
+  }
 }
 
 void leakscope_visit_tracked(PyInterpreterState* interpreter, void (*visit)(void*, PyObject*, int),

@@ -65,6 +65,8 @@ void HeapWriter::write_digest(PyObject* object) noexcept {
 void HeapWriter::write_edges(std::uint32_t number) noexcept {
   std::uint8_t*& at = columns_.at();
   put_varint(at, edges_.count);
+  for (std::size_t edge = 0; edge < edges_.count && edge < 64; ++edge)
+    if (AddressBits::is_possible(edges_.referents[edge])) bits_.prefetch_rank(edges_.referents[edge]);
   for (std::size_t edge = 0; edge < edges_.count; ++edge) {
     PyObject* referent = edges_.referents[edge];
     if (referent == nullptr || !AddressBits::is_possible(referent)) {
