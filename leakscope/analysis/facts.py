@@ -124,7 +124,7 @@ class Facts:
     def imports(self) -> Column:
         """For each site whether imports made all of it: they are one function, and happen once."""
         imported = np.ones(len(self.sites), dtype=bool)
-        np.minimum.at(imported, self.sites.by_stack, self.places.imported != NOWHERE)
+        np.minimum.at(imported, self.sites.by_stack, self.places.importing)
         return imported
 
     @cached_property

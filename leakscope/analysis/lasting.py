@@ -30,7 +30,7 @@ _QUIET = 0.25
 """Part of the time of growth that may pass without any before the end."""
 _STILL = 0.05
 """Part of the gain below which growth had not begun."""
-_LONG, _BRIEF_S = 0.3, 0.05
+_LONG, _BRIEF_S, _BRIEF_SHARE = 0.3, 0.05, 0.1
 _HIGHEST, _BY_BIRTHS, _BY_LATE_BIRTHS = 0.99, 0.85, 0.7
 """Confidence; late are births in less than three tenths of the time."""
 
@@ -109,7 +109,7 @@ def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step
     if len(inside) < _LEAST_BIRTHS:
         return unknown
     first, last = float(inside.min()), float(inside.max())
-    if end - last > max(_QUIET * (end - first), min(step_s, _BRIEF_S)):
+    if end - last > max(_QUIET * (end - first), min(step_s, max(_BRIEF_S, _BRIEF_SHARE * end))):
         return unknown
     length = last - first
     if length < 2 * QUARTERS * max(_COARSE * end, _FINEST_S):

@@ -48,6 +48,8 @@ class Places:
         The innermost native frame, if native code asked for the memory.
     imported : ndarray of int64, shape (m,)
         Where the place is an importing line: the outermost frame of the module it imports.
+    importing : ndarray of bool, shape (m,)
+        Whether the place is an importing line, whoever asked: the imported module, the importer, or the linker.
     owner : ndarray of int64, shape (m,)
         The innermost frame of the program or a library, whoever started it: whose module it is.
     """
@@ -56,6 +58,7 @@ class Places:
     made_in: I8
     native: I8
     imported: I8
+    importing: Column
     owner: I8
 
 
@@ -85,7 +88,10 @@ def find_places(stacks: StackTable, *, command: bool) -> Places:
         walk.step(nodes, stacks.parent[nodes].astype(np.int64), stacks.frame[nodes].astype(np.int64), origin, top_level)
     place = walk.place()
     owner = np.where(walk.owner >= 0, walk.owner, place)
-    return Places(place=place, made_in=walk.python, native=walk.native, imported=walk.module, owner=owner)
+    return Places(
+        place=place, made_in=walk.python, native=walk.native,
+        imported=walk.module, importing=walk.importing, owner=owner,
+    )  # fmt: skip
 
 
 class _Walk:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.places import NOWHERE
-
 if TYPE_CHECKING:
     from leakscope.analysis.places import Places
     from leakscope.model.dump import Dump
@@ -72,7 +70,7 @@ def find_work(dump: Dump, places: Places, idle_from_s: float) -> Work:
         When it ran out of work; infinite if it did not.
     """
     live = dump.allocations
-    imported = places.imported[live.stack] != NOWHERE
+    imported = places.importing[live.stack]
     births = live.born_s[imported].astype(np.float64)
     done_s, step_s = _done(dump)
     return Work(float(np.quantile(births, 1 - _LATE_IMPORTS)) if len(births) else 0.0, done_s, step_s, idle_from_s)

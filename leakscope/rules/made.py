@@ -13,7 +13,6 @@ import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.makers import Maker
-from leakscope.analysis.places import NOWHERE
 from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON
 from leakscope.analysis.sources import module_name, relative_path
 from leakscope.model.finding import Subject, ThreadShares
@@ -39,7 +38,7 @@ class Made(Maker):
     @property
     def by_imports(self) -> bool:
         """Whether most of them were made while a module was imported: that happens once."""
-        imported = self.facts.places.imported[self.dump.allocations.stack[self.rows]] != NOWHERE
+        imported = self.facts.places.importing[self.dump.allocations.stack[self.rows]]
         return len(imported) > 0 and float(np.mean(imported)) >= _MOSTLY
 
     @property
