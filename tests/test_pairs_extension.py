@@ -68,6 +68,7 @@ def dumps_around(body: list[str], python: str, extension: Build, folder: Path) -
     recording = record(program(extension("pairs", python), lines), folder, python=python)
     assert recording.exit_code == 0, recording.stderr
     before, after = (open_dump(path) for path in recording.stdout.split())
+    assert [before.meta.heap_problem, after.meta.heap_problem] == ["", ""]
     return before, after
 
 
