@@ -340,7 +340,7 @@ TEST_CASE("survivors are sorted by age") {
     block.address = size * 64;
     block.size = block.weight = size;
     block.stack = 1;
-    block.born = 100'000 - age_s * 100;
+    block.born = 1'000'000 - age_s * 1'000;
     REQUIRE(table.put(block));
     size *= 10;
   }

@@ -199,7 +199,8 @@ TEST_CASE("a birth survives being taken and put back any number of times") {
   const ScratchLedger scratch(exact);
   LiveTable table;
   table.attach(scratch.ledger());
-  for (std::uint32_t birth = 0; birth <= 8191; ++birth) {
+  const std::uint32_t last = ShadowTable::pack_birth(0xFFFFFFFF);
+  for (std::uint32_t birth = 0; birth <= last; ++birth) {
     CAPTURE(birth);
     REQUIRE(table.put_exact(0x100000, {64, 1, 1, Domain::mem, birth}));
     BlockRow block{};
