@@ -6,6 +6,7 @@ It knows types, sites and moments; it refuses to know what is summed and what it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,30 +98,49 @@ def pace_between(
         Whether the blocks are the group, not what its objects hold besides.
     """
     live, times = walked[-1].dump.allocations, [each.dump.meta.elapsed_s for each in walked]
-    # Where imports may have taken part only dumps after them tell, if there are two.
-    after = [at for at, time in enumerate(times) if time >= work.imported_s]
-    base = after[0] if mixed and len(after) > 1 else 0
-    start = max(times[base], work.imported_s)
-    rows = new_rows[live.born_s[new_rows] >= start]
-    gain, born = float(values[-1] - values[base]), float(live.blocks[rows].sum())
-    telling = born >= _WITNESSES * gain
-    if gain <= 0 or (mixed and times[base] < work.imported_s and not telling):
-        return Pace("uneven", 0.0, "")
-    # Where many more were born than gained others died: then it is a turnover that births tell of.
-    known_births = len(rows) and (telling or not mixed) and (born <= _TURNOVER * gain or not alone)
-    births = live.born_s[rows].astype(np.float64) if known_births else None
-    found = Pace("unknown", 0.0, "")
-    for end, step in work.ends(times[-1]):
-        # What a dump shows that was taken after the work was done was there when it was done.
-        clipped = [min(time, end) for time in times]
-        shown = telling_moments(clipped, end if end < times[-1] else float("inf"))
-        if mixed:
-            shown = [at for at in shown if at in after]
-        known = [float(values[at]) for at in shown]
-        found = pace_of(known, [clipped[at] for at in shown], births, (start, max(end, start)), step)
-        if found.kind == "even":
-            break
-    return found
+    births = live.born_s[new_rows].astype(np.float64)
+    group = _Group(times, values, births, live.blocks[new_rows], mixed, alone)
+    after = int(np.searchsorted(times, work.imported_s))
+    # Where imports may have taken part dumps after them tell better, if there are two of them.
+    bases = [after, 0] if mixed and 0 < after < len(times) - 1 else [0]
+    found = [group.pace(base, work) for base in bases]
+    return next((pace for pace in found if pace.kind == "even"), found[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A group in each dump, and the blocks that it gained; see `pace_between`."""
+
+    times: Sequence[float]
+    values: Column
+    births: F8
+    blocks: F8
+    mixed: bool
+    alone: bool
+
+    def pace(self, base: int, work: Work) -> Pace:
+        """How it was gained from one dump on."""
+        times, start = self.times, max(self.times[base], work.imported_s)
+        recent = self.births >= start
+        gain, born = float(self.values[-1] - self.values[base]), float(self.blocks[recent].sum())
+        telling = born >= _WITNESSES * gain
+        if gain <= 0 or (self.mixed and times[base] < work.imported_s and not telling):
+            return Pace("uneven", 0.0, "")
+        # Where many more were born than gained others died: then it is a turnover that births tell of.
+        known = bool(recent.any()) and (telling or not self.mixed) and (born <= _TURNOVER * gain or not self.alone)
+        births = self.births[recent] if known else None
+        found = Pace("unknown", 0.0, "")
+        for end, step in work.ends(times[-1]):
+            # What a dump shows that was taken after the work was done was there when it was done.
+            clipped = [min(time, end) for time in times]
+            shown = [at for at in telling_moments(clipped, end if end < times[-1] else float("inf")) if at >= base]
+            if self.mixed:
+                shown = [at for at in shown if times[at] >= work.imported_s]
+            values = [float(self.values[at]) for at in shown]
+            found = pace_of(values, [clipped[at] for at in shown], births, (start, max(end, start)), step)
+            if found.kind == "even":
+                break
+        return found
 
 
 def telling_moments(times_s: Sequence[float], idle_from_s: float) -> list[int]:

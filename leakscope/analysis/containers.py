@@ -3,7 +3,7 @@ The container in which objects pile up, and whose it is.
 
 It knows the ways from the roots; it refuses to know how fast something piles up.  A list or dictionary that the main
 script has in a variable of its own is the program's data as likely as a leak; what an object, a class or an imported
-module keeps for the program is not.
+module keeps for the program is not, nor is a chain in which each object keeps what came before.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _STEPS = 6
 _MOSTLY = 0.75
+_FEW_ON_TOP = 0.1
 _MAIN = "__main__"
 
 
@@ -51,6 +52,20 @@ def container_of(walked: Walked, objects: I8) -> int | None:
         if held.max() >= _MOSTLY * len(objects):
             return int(holders[np.argmax(held)])
     return None
+
+
+def hang_in_chains(walked: Walked, objects: I8) -> bool:
+    """
+    Whether most of some objects hang on others of them: each keeps what came before it.
+
+    Parameters
+    ----------
+    walked : Walked
+    objects : ndarray of int64
+    """
+    held = walked.holders.distances.stage[objects] == GLOBAL
+    top = walked.holders.topmost(objects)
+    return float(np.mean(held)) >= _MOSTLY and float(np.mean(top)) <= _FEW_ON_TOP
 
 
 def is_the_scripts_own(walked: Walked, container: int) -> bool:

@@ -9,6 +9,7 @@ Says
 Because
     Caches without a bound, registries and listeners that nobody removes hold on to everything that ever passed
     through.  No bound is declared, nothing goes, and it goes on at the pace of the work: it ends when memory does.
+    Where each object keeps what came before it, the newest one keeps them all.
 
 Needs
     Two dumps of one run with the object graph: three that rise at an even pace, or births that go on until the work
@@ -31,7 +32,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from leakscope.analysis.containers import container_of, is_the_scripts_own
+from leakscope.analysis.containers import container_of, hang_in_chains, is_the_scripts_own
 from leakscope.analysis.filling import filling_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
@@ -63,13 +64,15 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     ----------
     facts : Facts
     """
-    found: dict[int, Finding] = {}
+    found: dict[int | None, Finding] = {}
     for group in facts.unaccounted.staying:
         if not _counts(group):
             continue
         last = facts.walked[-1]
         container = container_of(last, group.objects)
-        if container is None or container in found or filling_container(last, group.objects) is not None:
+        if container in found or filling_container(last, group.objects) is not None:
+            continue
+        if container is None and not hang_in_chains(last, group.objects):
             continue
         made = Made(facts, last.dump, last.rows_of(group.objects, ENOUGH_BIRTHS))
         if made.place is not None and not made.by_imports and not _is_still(facts, made):
@@ -96,10 +99,12 @@ def _is_still(facts: Facts, made: Made) -> bool:
 class _Case:
     """One type in one container, and the words for it."""
 
-    def __init__(self, facts: Facts, group: Staying, container: int, made: Made) -> None:
+    def __init__(self, facts: Facts, group: Staying, container: int | None, made: Made) -> None:
         self.facts, self.group, self.made, self.last = facts, group, made, facts.walked[-1]
-        self.leaks = not is_the_scripts_own(self.last, container)
-        self.container = self.last.heap.types.full_name(int(self.last.heap.type[container]))
+        self.leaks = container is None or not is_the_scripts_own(self.last, container)
+        self.container = "chain"
+        if container is not None:
+            self.container = self.last.heap.types.full_name(int(self.last.heap.type[container]))
 
     def finding(self) -> Finding:
         group, made, facts = self.group, self.made, self.facts
@@ -118,10 +123,10 @@ class _Case:
         group, made = self.group, self.made
         more, size = format_count(group.gained), format_bytes(kept)
         verb = "pile up" if self.leaks else "are collected"
-        return (
-            f"{more} {group.type} objects made by {made.name} {verb} in one {self.container}, and nothing takes them "
-            f"out: they keep {size} alive{made.by_whom}."
-        )
+        where = f"{verb} in one {self.container}, and nothing takes them out"
+        if self.container == "chain":
+            where = "hang in a chain in which each keeps what came before"
+        return f"{more} {group.type} objects made by {made.name} {where}: they keep {size} alive{made.by_whom}."
 
     def _evidence(self) -> Iterator[Evidence]:
         group = self.group
@@ -136,4 +141,6 @@ class _Case:
     def _advice(self) -> str:
         group = self.group
         asked = f"{quote(self.last.dump.source)} {quote(group.type if '.' in group.type else self.made.where)}"
+        if self.container == "chain":
+            return f"keep no reference to the one before; all holders: leakscope path {asked}"
         return f"give the {self.container} a bound, or remove what is done with; all holders: leakscope path {asked}"
