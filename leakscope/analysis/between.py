@@ -107,6 +107,27 @@ def pace_between(
     return next((pace for pace in found if pace.kind == "even"), found[0])
 
 
+def pace_of_births(births_s: F8, work: Work, last_s: float) -> Pace:
+    """
+    How something was gained since the imports were over, if there is but one dump.
+
+    Parameters
+    ----------
+    births_s : ndarray of float64
+        Of what was gained.
+    work : Work
+        When the program worked.
+    last_s : float
+        When the dump was taken.
+    """
+    found = Pace("unknown", 0.0, "")
+    for end, step in work.ends(last_s):
+        found = pace_of([], [], births_s, (work.imported_s, max(end, work.imported_s)), step)
+        if found.kind == "even":
+            break
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """A group in each dump, and the blocks that it gained; see `pace_between`."""

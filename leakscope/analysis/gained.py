@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between
+from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between, pace_of_births
 from leakscope.analysis.matching import match_blocks, match_objects
 from leakscope.analysis.walked import ENOUGH_BIRTHS
 
@@ -249,6 +249,37 @@ def gained_blocks(walked: Sequence[Walked], site_of_stack: Column, work: Work) -
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained_bytes))
+
+
+def blocks_since_imports(only: Walked, site_of_stack: Column, work: Work) -> tuple[GainedBlocks, ...]:
+    """
+    The same of a run too short for a second dump: what was born since the imports were over.
+
+    Parameters
+    ----------
+    only : Walked
+        The one dump of the run.
+    site_of_stack : ndarray of int
+    work : Work
+        When the program worked.
+    """
+    live = only.dump.allocations
+    rows = np.flatnonzero(only.unreached & ~only.doubtful_rows & (live.born_s > work.imported_s))
+    key_of = live.domain[rows].astype(np.int64) << SITE_BITS | site_of_stack[live.stack[rows]] + 1
+    keys, at = np.unique(key_of, return_inverse=True)
+    at = at.reshape(-1)
+    counts = np.bincount(at, weights=live.blocks[rows], minlength=len(keys))
+    found = []
+    for number in np.flatnonzero(counts >= LEAST_GAIN).tolist():
+        of_group, key = rows[at == number], int(keys[number])
+        found.append(
+            GainedBlocks(
+                domain=only.dump.meta.domains[key >> SITE_BITS], site=(key & _SITE_MASK) - 1,
+                blocks=(0.0, float(counts[number])), bytes=(0.0, float(live.weight[of_group].sum())), rows=of_group,
+                pace=pace_of_births(live.born_s[of_group].astype(np.float64), work, only.dump.meta.elapsed_s),
+            )
+        )  # fmt: skip
+    return tuple(sorted(found, key=lambda each: -each.gained_bytes)[:_MOST_GROUPS])
 
 
 def _grown(sums: tuple[I8, F8]) -> tuple[I8, F8]:

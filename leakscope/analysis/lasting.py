@@ -96,8 +96,10 @@ def pace_of(
 
 def _moments_before_growth(values: Sequence[float]) -> int:
     """How many moments to leave out, so that the first one left is the last before growth began."""
+    if len(values) == 0:
+        return 0
     grown = np.subtract(values, values[0]) > _STILL * (values[-1] - values[0])
-    return max(int(np.argmax(grown)) - 1, 0) if len(values) and grown.any() else 0
+    return max(int(np.argmax(grown)) - 1, 0) if grown.any() else 0
 
 
 def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step_s: float) -> Pace:
@@ -109,7 +111,7 @@ def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step
     if len(inside) < _LEAST_BIRTHS:
         return unknown
     first, last = float(inside.min()), float(inside.max())
-    if end - last > max(_QUIET * (end - first), min(step_s, max(_BRIEF_S, _BRIEF_SHARE * end))):
+    if end - last > _QUIET * (end - first) + min(step_s, max(_BRIEF_S, _BRIEF_SHARE * end)):
         return unknown
     length = last - first
     if length < 2 * QUARTERS * max(_COARSE * end, _FINEST_S):

@@ -64,22 +64,24 @@ def _known(heap: HeapGraph) -> Column:
     )
 
 
-def gained_by_type(old: HeapGraph, new: HeapGraph) -> I8:
+def gained_by_type(old: HeapGraph | None, new: HeapGraph) -> I8:
     """
     Objects of each type of the new dump that it has more than the old one.
 
     Parameters
     ----------
     old, new : HeapGraph
-        Of one run.
+        Of one run; None for a dump before everything.
     """
+    if old is None:
+        return np.bincount(new.type, minlength=len(new.types)).astype(np.int64)
     row = match_types(old.types, new.types)
     counts = np.bincount(old.type, minlength=len(old.types))
     before = np.bincount(row[row >= 0], weights=counts[row >= 0], minlength=len(new.types))
     return (np.bincount(new.type, minlength=len(new.types)) - before).astype(np.int64)
 
 
-def possible_holders(old: HeapGraph, new: HeapGraph, gained: int, share: float = 0.5) -> tuple[str, int] | None:
+def possible_holders(old: HeapGraph | None, new: HeapGraph, gained: int, share: float = 0.5) -> tuple[str, int] | None:
     """
     The opaque type that grew enough to hold what was gained.
 
@@ -103,7 +105,7 @@ def possible_holders(old: HeapGraph, new: HeapGraph, gained: int, share: float =
     return new.types.full_name(row), int(more[row])
 
 
-def possible_owners(old: HeapGraph, new: HeapGraph, gained: float, share: float) -> tuple[str, int] | None:
+def possible_owners(old: HeapGraph | None, new: HeapGraph, gained: float, share: float) -> tuple[str, int] | None:
     """
     The compiled type that grew enough to own native blocks that were gained.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.gained import gained_blocks, gained_exports, gained_references
+from leakscope.analysis.gained import blocks_since_imports, gained_blocks, gained_exports, gained_references
 from leakscope.analysis.opaque import possible_holders, possible_owners
 from leakscope.analysis.staying import staying_objects
 
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from leakscope.analysis.walked import Walked
     from leakscope.analysis.working import Work
     from leakscope.model.columns import Column
+    from leakscope.model.heap import HeapGraph
 
 _MOST_STAYING = 50
-_OBJECTS_PER_BLOCK, _OBJECTS_PER_BLOCK_AND_IMPORTS = 0.02, 0.25
+_TOO_SHORT_FOR_DUMPS_S = 0.1
+"""In such a run all the work may come before the first dump, or after it."""
+_OBJECTS_PER_BLOCK, _OBJECTS_PER_BLOCK_AND_IMPORTS = 0.02, 0.5
 """Objects that must have been added for each block of native memory to be thought its owners."""
 
 
@@ -66,7 +69,12 @@ class Unaccounted:
     @cached_property
     def blocks(self) -> tuple[GainedBlocks, ...]:
         """Groups of blocks without an object that became more, by bytes."""
-        return gained_blocks(self.walked, self.site_of_stack, self.work) if self.comparable else ()
+        found = gained_blocks(self.walked, self.site_of_stack, self.work) if self.comparable else ()
+        if self.walked and self.walked[-1].taken_s <= _TOO_SHORT_FOR_DUMPS_S:
+            seen = {(each.domain, each.site) for each in found}
+            since = blocks_since_imports(self.walked[-1], self.site_of_stack, self.work)
+            found += tuple(each for each in since if (each.domain, each.site) not in seen)
+        return found
 
     @cached_property
     def staying(self) -> tuple[Staying, ...]:
@@ -77,19 +85,24 @@ class Unaccounted:
 
     def possible_holders(self, gained: float) -> tuple[str, int] | None:
         """The type that does not tell what it holds and grew enough to hold what was gained, and by how much."""
-        if not self.comparable:
+        if not self.walked:
             return None
-        return possible_holders(self.walked[0].heap, self.walked[-1].heap, round(gained))
+        return possible_holders(self._before, self.walked[-1].heap, round(gained))
 
     def possible_owners(self, gained: float) -> tuple[str, int] | None:
         """The compiled type of which enough objects were added to own the native blocks gained, and how many."""
         after = [each for each in self.walked if each.taken_s >= self.work.imported_s]
         if len(after) > 1:
             return possible_owners(after[0].heap, after[-1].heap, gained, _OBJECTS_PER_BLOCK)
-        if not self.comparable:
+        if not self.walked:
             return None
         # Imports make objects as well.
-        return possible_owners(self.walked[0].heap, self.walked[-1].heap, gained, _OBJECTS_PER_BLOCK_AND_IMPORTS)
+        return possible_owners(self._before, self.walked[-1].heap, gained, _OBJECTS_PER_BLOCK_AND_IMPORTS)
+
+    @property
+    def _before(self) -> HeapGraph | None:
+        """The objects of the first dump of several."""
+        return self.walked[0].heap if self.comparable else None
 
     @cached_property
     def threads_gained(self) -> int:

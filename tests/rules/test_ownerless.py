@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from builders import live
-from heap_builders import heap_series
+from builders import column, live
+from heap_builders import heap_series, with_heap
 from heap_lives import born_at_once, born_evenly, sampled
 
 from leakscope.analysis.facts import Facts
@@ -69,3 +70,22 @@ def test_objects_of_compiled_types_that_became_more_may_be_the_owners() -> None:
 
     assert findings(born_evenly(native(4, 104, 204, drawings=frames))) == ()
     assert len(findings(born_evenly(native(4, 104, 204, drawings=jobs)))) == 1
+
+
+def test_in_a_run_too_short_for_a_second_dump_births_until_the_end_tell() -> None:
+    brief = [brisk(born_evenly(native(104))[0], one_in=1000)]
+
+    (finding,) = findings(brief)
+    assert finding.growth is not None
+    assert 90 < finding.growth.count <= 104
+    assert findings(born_evenly(native(104))) == ()  # a long run had time for one
+
+
+def brisk(dump: Dump, one_in: int) -> Dump:
+    """The same dump of a program that is so many times faster."""
+    live, heap = dump.allocations, dump.heap
+    assert heap is not None
+    born = column(live.born_s / one_in, "f4")
+    graph = replace(heap, facts=replace(heap.facts, taken_s=heap.facts.taken_s / one_in))
+    meta = replace(dump.meta, elapsed_s=dump.meta.elapsed_s / one_in)
+    return with_heap(replace(dump, allocations=replace(live, born_s=born), meta=meta), graph)
