@@ -100,7 +100,7 @@ def pace_between(
     live, times = walked[-1].dump.allocations, [each.dump.meta.elapsed_s for each in walked]
     births = live.born_s[new_rows].astype(np.float64)
     group = _Group(times, values, births, live.blocks[new_rows], mixed, alone)
-    after = int(np.searchsorted(times, work.imported_s))
+    after = int(np.searchsorted(times, work.all_imported_s))
     # Where imports may have taken part dumps after them tell better, if there are two of them.
     bases = [after, 0] if mixed and 0 < after < len(times) - 1 else [0]
     found = [group.pace(base, work) for base in bases]
@@ -145,7 +145,7 @@ class _Group:
         recent = self.births >= start
         gain, born = float(self.values[-1] - self.values[base]), float(self.blocks[recent].sum())
         telling = born >= _WITNESSES * gain
-        if gain <= 0 or (self.mixed and times[base] < work.imported_s and not telling):
+        if gain <= 0 or (self.mixed and times[base] < work.all_imported_s and not telling):
             return Pace("uneven", 0.0, "")
         # Where many more were born than gained others died: then it is a turnover that births tell of.
         known = bool(recent.any()) and (telling or not self.mixed) and (born <= _TURNOVER * gain or not self.alone)
@@ -156,7 +156,7 @@ class _Group:
             clipped = [min(time, end) for time in times]
             shown = [at for at in telling_moments(clipped, end if end < times[-1] else float("inf")) if at >= base]
             if self.mixed:
-                shown = [at for at in shown if times[at] >= work.imported_s]
+                shown = [at for at in shown if times[at] >= work.all_imported_s]
             values = [float(self.values[at]) for at in shown]
             found = pace_of(values, [clipped[at] for at in shown], births, (start, max(end, start)), step)
             if found.kind == "even":

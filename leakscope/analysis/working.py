@@ -20,6 +20,7 @@ _NEARLY_ALL = 0.99
 """Part of all allocations after which a program is done."""
 _LONGEST_TAIL_S, _LONGEST_TAIL_SHARE = 0.3, 0.25
 """A program that is done sooner than this before its end is not: it does other things."""
+_MARGIN_SHARE, _MARGIN_S = 0.05, 0.02
 _LATE_IMPORTS = 0.05
 """Part of the imports that may come later than when they are said to be over."""
 
@@ -32,7 +33,9 @@ class Work:
     Attributes
     ----------
     imported_s : float
-        When its imports were over; zero if it had none.
+        When its imports were over, but for a few late ones; zero if it had none.
+    all_imported_s : float
+        When the last one was over for sure: blocks are sampled, and modules set up more than they keep.
     done_s : float
         When nearly all that it ever allocated had been; the last moment if it allocated to the end.
     step_s : float
@@ -42,6 +45,7 @@ class Work:
     """
 
     imported_s: float = 0.0
+    all_imported_s: float = 0.0
     done_s: float = float("inf")
     step_s: float = 0.0
     idle_from_s: float = float("inf")
@@ -73,7 +77,10 @@ def find_work(dump: Dump, places: Places, idle_from_s: float) -> Work:
     imported = places.importing[live.stack]
     births = live.born_s[imported].astype(np.float64)
     done_s, step_s = _done(dump)
-    return Work(float(np.quantile(births, 1 - _LATE_IMPORTS)) if len(births) else 0.0, done_s, step_s, idle_from_s)
+    if len(births) == 0:
+        return Work(0.0, 0.0, done_s, step_s, idle_from_s)
+    over_s = float(births.max()) * (1 + _MARGIN_SHARE) + _MARGIN_S
+    return Work(float(np.quantile(births, 1 - _LATE_IMPORTS)), over_s, done_s, step_s, idle_from_s)
 
 
 def _done(dump: Dump) -> tuple[float, float]:
