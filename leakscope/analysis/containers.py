@@ -25,7 +25,7 @@ _FEW_ON_TOP = 0.1
 _MAIN = "__main__"
 
 
-def container_of(walked: Walked, objects: I8) -> int | None:
+def container_of(walked: Walked, objects: I8) -> tuple[int, int] | None:
     """
     The nearest object by which most of some objects are held from modules, classes or the interpreter.
 
@@ -36,21 +36,22 @@ def container_of(walked: Walked, objects: I8) -> int | None:
 
     Returns
     -------
-    int or None
-        Its number; None if they are held one by one, by threads, or by nobody known.
+    int and int, or None
+        Its number, and how many steps above the objects it is; None if they are held one by one, by threads, or by
+        nobody known.
     """
     distances, count = walked.holders.distances, walked.heap.count
     if len(objects) == 0 or float(np.mean(distances.stage[objects] == GLOBAL)) < _MOSTLY:
         return None
     parent = np.append(distances.parent, count).astype(np.int64)
     at = objects.astype(np.int64)
-    for _ in range(_STEPS):
+    for step in range(1, _STEPS + 1):
         at = np.minimum(parent[at], count)
         holders, held = np.unique(at[at < count], return_counts=True)
         if len(holders) == 0:
             return None
         if held.max() >= _MOSTLY * len(objects):
-            return int(holders[np.argmax(held)])
+            return int(holders[np.argmax(held)]), step
     return None
 
 

@@ -58,26 +58,28 @@ _STILL = ("level", "falling", "slowing")
 
 def check(facts: Facts) -> tuple[Finding, ...]:
     """
-    A finding for each container in which objects pile up, by what takes most in it.
+    A finding for each container in which objects pile up, by what is topmost in it.
 
     Parameters
     ----------
     facts : Facts
     """
-    found: dict[int | None, Finding] = {}
+    found: dict[int | None, tuple[int, _Case]] = {}
     for group in facts.unaccounted.staying:
         if not _counts(group):
             continue
         last = facts.walked[-1]
-        container = container_of(last, group.objects)
-        if container in found or filling_container(last, group.objects) is not None:
+        container, steps = container_of(last, group.objects) or (None, 0)
+        if container in found and found[container][0] <= steps:
+            continue
+        if filling_container(last, group.objects) is not None:
             continue
         if container is None and not hang_in_chains(last, group.objects):
             continue
         made = Made(facts, last.dump, last.rows_of(group.objects, ENOUGH_BIRTHS))
         if made.place is not None and not made.by_imports and not _is_still(facts, made):
-            found[container] = _Case(facts, group, container, made).finding()
-    return tuple(found.values())
+            found[container] = steps, _Case(facts, group, container, made)
+    return tuple(case.finding() for _, case in found.values())
 
 
 PILING = Rule(code=CODE, name=NAME, check=check)
