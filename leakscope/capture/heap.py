@@ -184,7 +184,7 @@ class HeapWatch:
 
     def _wait_for_freeze(self, state: Mapping[str, Any], waited_s: float, now_s: float) -> None:
         ours = state["owner"] == self._owner
-        if not ours and self._wake_at_s is not None and now_s >= self._wake_at_s:
+        if not state["frozen"] and self._wake_at_s is not None and now_s >= self._wake_at_s:
             self._wake_at_s = now_s + WAKE_S
             _wake(self._pid, int(state["wake_signal"]))
         if ours and state["state"] == FAILED:

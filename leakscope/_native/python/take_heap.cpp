@@ -61,12 +61,17 @@ void fulfil_wish() {
   }
 }
 
-int in_main_thread(void*) {
-  if (!pending.exchange(false) || !hook::takes_heap()) return 0;
+// With the lock, and no other call of the interpreter in between: now is as good as later.
+void fulfil_pending_wish() {
+  if (!pending.exchange(false) || !hook::takes_heap()) return;
   const std::uint8_t busy = hook::thread_state.busy;
   hook::thread_state.busy = 1;
   fulfil_wish();
   hook::thread_state.busy = busy;
+}
+
+int in_main_thread(void*) {
+  fulfil_pending_wish();
   return 0;
 }
 
@@ -140,12 +145,17 @@ bool wait_unlocked(const void* word, std::uint64_t timeout_ns, Ready&& ready) {
 
 }  // namespace
 
+bool take_over_pending_wish() noexcept {
+  return pending.exchange(false);
+}
+
 void freeze_for_wish() noexcept {
   hook::freeze_heap(walk_asleep, HeapOwner::wish, hook::WithoutCopy::fail);
 }
 
 void take_heap_for_request(std::uint64_t timeout_ns) {
   if (!hook::takes_heap()) return;
+  fulfil_pending_wish();  // the main thread will not come to it while it waits here
   Header& ledger = header();
   const bool ours = wait_unlocked(&hook::recorder.ledger().heap().state, timeout_ns,
                                   [] { return hook::claim_heap_area(HeapOwner::request); });
@@ -164,6 +174,7 @@ void take_heap_for_request(std::uint64_t timeout_ns) {
 void take_last_heap() {
   if (!hook::takes_heap()) return;
   closing.store(true);
+  fulfil_pending_wish();
   if (pending.exchange(false)) hook::fail_heap("the program is at its end");
   wait_unlocked(&on_its_way, earlier_graph_ns, [] { return on_its_way.load() == 0; });
   take_heap_for_request(earlier_graph_ns);

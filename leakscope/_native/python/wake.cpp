@@ -16,18 +16,23 @@ Header& header() noexcept {
   return hook::recorder.ledger().header();
 }
 
+// The wish is ours: nobody had heard it, or who had fell asleep before coming to it.
+bool claim_wish() noexcept {
+  if (header().heap_wish.load() == HeapWish::claimed) return take_over_pending_wish();
+  if (header().heap_wish.load() != HeapWish::wanted || !hook::claim_heap_area(HeapOwner::wish)) return false;
+  HeapWish expected = HeapWish::wanted;
+  if (header().heap_wish.compare_exchange_strong(expected, HeapWish::claimed)) return true;
+  hook::release_heap_area();
+  return false;
+}
+
 // In whatever thread the kernel chose, in the middle of whatever it did: system calls and atomic words only. What is
 // copied is a heap at rest if nobody has the interpreter's lock, or as whole as C code left it if this very thread has
 // it. A heap that another thread is at work on is not touched.
 void answer_wish() noexcept {
-  if (!hook::takes_heap() || header().heap_wish.load() != HeapWish::wanted) return;
+  if (!hook::takes_heap()) return;
   const enum leakscope_lock before = leakscope_who_has_lock();
-  if (before == LOCK_OF_OTHERS || !hook::claim_heap_area(HeapOwner::wish)) return;
-  HeapWish expected = HeapWish::wanted;
-  if (!header().heap_wish.compare_exchange_strong(expected, HeapWish::claimed)) {
-    hook::release_heap_area();
-    return;
-  }
+  if (before == LOCK_OF_OTHERS || !claim_wish()) return;
   freeze_for_wish();
   // Somebody went to work while the pages were being shared out: that copy shows no moment at all.
   if (leakscope_who_has_lock() != before)
