@@ -24,6 +24,8 @@ CALLS = 100
 DUMPS = 5
 """Enough to tell an even pace on a machine that others use, too."""
 GAINED = (DUMPS - 1) * CALLS
+AUDITED = ("LS601", "LS602", "LS604", "LS607")
+"""What has no owner; that the registry of the quiet twin grows is true, and told as that."""
 Build = Callable[[str, str], Path]
 
 pytestmark = pytest.mark.parametrize("python", PYTHONS, ids=label)
@@ -108,7 +110,7 @@ def test_several_dumps_make_each_a_leak_and_the_report_names_its_line(
 def test_several_dumps_of_quiet_twins_name_none_of_them(python: str, extension: Build, tmp_path: Path) -> None:
     report = judge(calls("quiet", python, extension, tmp_path, dumps=DUMPS))
 
-    assert [finding.sentence for finding in report.findings if finding.code.startswith("LS60")] == []
+    assert [finding.sentence for finding in report.findings if finding.code in AUDITED] == []
 
 
 def test_a_sampled_recording_counts_references_and_exports_exactly_but_not_their_lines(

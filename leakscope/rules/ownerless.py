@@ -19,7 +19,7 @@ Not when
     64 KiB or fifty blocks.  No Python code was running.
 
 Example
-    ``fixtures/programs/growth/native_ctypes.py`` beside its quiet twin.
+    ``fixtures/programs/ownerless/native_handles.py`` beside its quiet twin.
 
 Source
     Leak sanitizers ask who points to a block; between two dumps it is enough to ask who could.

@@ -21,7 +21,7 @@ Not when
     level, fall or slow down.
 
 Example
-    ``fixtures/programs/kept/`` beside its quiet twin.
+    ``fixtures/programs/piling/visits.py`` beside its quiet twin.
 
 Source
     LeakCanary's heap growth; BLeak (PLDI 2018).

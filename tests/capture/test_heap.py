@@ -30,9 +30,10 @@ class DrawnLedger:
         self.emptied = 0
         self.damage = ""
         self.area: dict[str, Any] = {
-            "owner": NOBODY, "state": EMPTY, "frozen": False, "in_child": False, "copy": 0, "wake_signal": 0, "request": False,
-            "objects": 5, "edges": 7, "bodies": 2, "collector_enabled": True, "thresholds": (700, 10, 10),
-            "counts": (1, 2, 3), "garbage": 0, "values": False, "taken_s": 1.0, "pause_s": 0.01, "walk_s": 0.5,
+            "owner": NOBODY, "state": EMPTY, "frozen": False, "in_child": False, "copy": 0,
+            "wake_signal": 0, "request": False, "objects": 5, "edges": 7, "bodies": 2,
+            "collector_enabled": True, "thresholds": (700, 10, 10), "counts": (1, 2, 3),
+            "garbage": 0, "values": False, "taken_s": 1.0, "pause_s": 0.01, "walk_s": 0.5,
             "cpu_s": 0.09, "problem": "", "request_problem": "",
         }  # fmt: skip
 

@@ -41,8 +41,13 @@ def dumps_in(folder: Path) -> list[Dump]:
     return [open_dump(path) for path in sorted(folder.glob("*.lks"))]
 
 
+def wanted_in(folder: Path) -> list[Dump]:
+    """Those that a run does not take of itself: how many these are is a matter of time."""
+    return [dump for dump in dumps_in(folder) if dump.meta.reason != "baseline"]
+
+
 def reasons(folder: Path) -> list[str]:
-    return [dump.meta.reason for dump in dumps_in(folder)]
+    return [dump.meta.reason for dump in wanted_in(folder)]
 
 
 def tell(process: subprocess.Popen[str], line: str) -> None:
@@ -76,13 +81,13 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def test_a_short_run_ends_with_a_dump_at_its_exit(folder: Path) -> None:
-    recorded("-c", "kept = [bytes(3000) for _ in range(1000)]", folder=folder)
+    recorded("--exact", "-c", "kept = [bytes(3000) for _ in range(1000)]", folder=folder)
     *baselines, dump = dumps_in(folder)
     assert (dump.meta.reason, dump.meta.death) == ("exit", None)
     assert all(earlier.meta.reason == "baseline" for earlier in baselines)
     assert dump.meta.argv == ("-c", "kept = [bytes(3000) for _ in range(1000)]")
     assert dump.meta.cwd == os.getcwd()
-    assert dump.meta.totals.live_bytes > 2_000_000
+    assert dump.meta.totals.live_bytes > 3_000_000
     assert dump.meta.process.rss_bytes > 5_000_000
 
 
@@ -128,7 +133,9 @@ print(path, os.path.getsize(path) > 0, time.monotonic() - before < 5.0, *[name f
       "rich", "leakscope.cli", "leakscope.formats") if name in sys.modules])
 """
     done = recorded("-c", code, folder=folder)
-    assert (done.stdout.split(), done.stderr) == ([str(folder / "0001.lks"), "True", "True"], "")
+    path, *answers = done.stdout.split()
+    assert (answers, done.stderr) == (["True", "True"], "")
+    assert open_dump(Path(path)).meta.reason == "request"
     assert reasons(folder) == ["request", "exit"]
 
 
@@ -177,7 +184,7 @@ leakscope.dump()
 kept += [work() for _ in range(10)]
 """
     recorded("--exact", "-c", code, folder=folder)
-    first, second = dumps_in(folder)
+    first, second = wanted_in(folder)
     stack = int(first.allocations.stack[first.allocations.size == 200_000 + 33][0])
     assert first.stacks.frames(stack) == second.stacks.frames(stack)
     assert first.stacks.frames(stack)[0].function == "work"
@@ -248,8 +255,10 @@ def test_a_request_that_cannot_be_met_is_an_error_in_the_program(folder: Path) -
     code = """
 import leakscope, leakscope.errors, pathlib, sys
 first = pathlib.Path(leakscope.dump())
-first.with_name("0002.lks").mkdir()
-(first.with_name("0002.lks") / "in the way").touch()
+for number in range(int(first.stem) + 1, int(first.stem) + 9):
+    in_the_way = first.with_name(f"{number:04}.lks")
+    in_the_way.mkdir()
+    (in_the_way / "file").touch()
 try:
     leakscope.dump()
 except leakscope.errors.CaptureError as error:
@@ -264,133 +273,6 @@ def test_recording_costs_the_parent_little(folder: Path) -> None:
     line = next(line for line in done.stderr.splitlines() if "sampling took" in line)
     # 0.1 s may be spent at once, then 1 % of a processor.
     assert float(line.partition("(")[2].split()[0]) <= 100 * (0.1 + 0.01 * 4 + 0.05) / 4
-
-
-# ------------------------------------------------------------------------------------------------------------ children
-
-CHILD = "kept = [bytes(3000) for _ in range(5000)]"
-CHILDREN = {
-    "fork": f"""
-import os
-pid = os.fork()
-if pid == 0:
-    {CHILD}
-    os._exit(0)
-os.waitpid(pid, 0)
-print(pid)
-""",
-    **{
-        method: f"""
-import multiprocessing
-def work():
-    global kept
-    {CHILD}
-if __name__ == "__main__":
-    child = multiprocessing.get_context({method!r}).Process(target=work)
-    child.start()
-    child.join()
-    print(child.pid)
-"""
-        for method in ("spawn", "forkserver")
-    },
-    "subprocess": f"""
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
-child.wait()
-print(child.pid)
-""",
-}
-
-
-@pytest.mark.parametrize("kind", CHILDREN)
-def test_a_followed_child_has_dumps_of_its_own(kind: str, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(CHILDREN[kind])
-    done = recorded("--follow", "app.py", folder=folder, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    pid = int(done.stdout)
-    (child,) = dumps_in(folder / f"child-{pid}")
-    assert child.meta.pid == pid
-    assert child.meta.totals.live_bytes > 12_000_000
-    (parent,) = dumps_in(folder)
-    assert parent.meta.pid != pid
-    assert parent.meta.totals.live_bytes < child.meta.totals.live_bytes
-
-
-@pytest.mark.parametrize("kind", CHILDREN)
-def test_without_follow_a_child_runs_unrecorded_and_leaves_its_parents_ledger_alone(
-    kind: str, folder: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "app.py").write_text(CHILDREN[kind])
-    done = recorded("app.py", folder=folder, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [path.name for path in folder.iterdir()] == ["0001.lks"]
-    assert dumps_in(folder)[0].meta.totals.live_bytes < 12_000_000
-
-
-def test_a_followed_child_that_is_killed_has_a_last_dump_with_its_death(folder: Path) -> None:
-    code = f"""
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import os; {CHILD}; os.kill(os.getpid(), 9)"])
-child.wait()
-print(child.pid)
-"""
-    done = recorded("--follow", "-c", code, folder=folder)
-    (child,) = dumps_in(folder / f"child-{int(done.stdout)}")
-    assert child.meta.reason in {"death", "exit"}
-    assert child.meta.totals.live_bytes > 12_000_000
-
-
-def test_a_child_that_turns_into_another_program_is_recorded_as_that(folder: Path) -> None:
-    code = f"""
-import os, sys
-pid = os.fork()
-if pid == 0:
-    os.execv(sys.executable, [sys.executable, "-c", "{CHILD}", "an argument"])
-os.waitpid(pid, 0)
-print(pid)
-"""
-    done = recorded("--follow", "-c", code, folder=folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["0001.lks", f"child-{int(done.stdout)}"]
-    (child,) = dumps_in(folder / f"child-{int(done.stdout)}")
-    assert child.meta.argv == ("-c", CHILD, "an argument")
-    assert child.meta.totals.live_bytes > 12_000_000
-
-
-def test_many_children_at_once_are_all_recorded(folder: Path) -> None:
-    code = """
-import os
-read, write = os.pipe()
-for _ in range(40):
-    if os.fork() == 0:
-        os.close(write)
-        os.read(read, 1)
-        os._exit(0)
-os.close(write)
-for _ in range(40):
-    os.wait()
-"""
-    assert recorded("--follow", "-c", code, folder=folder).returncode == 0
-    assert len(list(folder.glob("child-*/0001.lks"))) == 40
-
-
-def test_a_child_that_outlives_the_program_is_let_go(folder: Path) -> None:
-    code = f"""
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import sys; {CHILD}; print('on', flush=True); sys.stdin.read(1)"],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-child.stdout.readline()
-print(child.pid); import os; os._exit(0)
-"""
-    done = recorded("--follow", "-c", code, folder=folder)
-    assert done.returncode == 0
-    (child,) = dumps_in(folder / f"child-{int(done.stdout)}")
-    assert child.meta.totals.live_bytes > 12_000_000
-
-
-def test_no_place_to_report_is_left_behind(folder: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    recorded("--follow", "-c", "pass", folder=folder, env=environment)
-    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 def test_the_report_of_a_killed_program_is_made_and_its_signal_passed_on(folder: Path) -> None:

@@ -90,7 +90,8 @@ class Check {
   }
 
   void roots() {
-    ids({"root.object", "name.object", "text.object", "export.object", "bound.object"}, columns_.counts.objects);
+    ids({"root.object", "name.object", "text.object", "export.object", "bound.object"},
+        columns_.counts.objects);
     ascends("name.object", columns_["name.object"].u4, true);
     ascends("text.object", columns_["text.object"].u4, true);
     ids({"root.name", "name.text", "text.text", "root_frame.thread_name", "root_frame.function",

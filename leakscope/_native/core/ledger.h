@@ -100,7 +100,8 @@ struct Header : Sections {
       request_heap;  // the request wants a graph: it is in the area, or heap_problem says why not
   std::atomic<std::uint32_t> heap_copy;  // process id of the copy that walks; 0: none, or reaped
   char heap_problem[200];
-  std::atomic<std::uint32_t> wake_signal;  // makes a program hear the wish that does nothing else; 0: there is none
+  std::atomic<std::uint32_t>
+      wake_signal;  // makes a program hear the wish that does nothing else; 0: there is none
 };
 
 // Why the program asks for a dump.
