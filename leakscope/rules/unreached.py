@@ -17,6 +17,7 @@ Not when
     It did not grow: the interpreter keeps blocks of its own.  It is memory of C code, not of objects: who owns that
     nobody can see; growth of it is told by LS501.  Imports made it, it was gained once, or compiled types that do not
     tell what they hold grew as fast.
+    Up to 255 of them may be dead objects that the interpreter keeps for reuse: a doubt at most.
 
 Example
     ``fixtures/programs/unreached/`` beside its quiet twin.
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 CODE, NAME = "LS602", "unreached"
 _SURE = 3.0
 _LEAST_DOUBT = 20
+_MOST_FREE_LISTED = 255
+"""Dead objects that the interpreter and its modules keep of one type for reuse: blocks that no object refers to."""
 _MOST_DOUBTS = 2
 NOBODY = "nothing in the program"
 
@@ -93,7 +96,7 @@ class _Case:
     def __init__(self, facts: Facts, gained: GainedBlocks, made: Made, error: float) -> None:
         self.facts, self.gained, self.made, self.error = facts, gained, made, error
         self.walked = facts.unaccounted.walked
-        self.sure = gained.pace.kind == "even"
+        self.sure = gained.pace.kind == "even" and gained.gained_blocks > _MOST_FREE_LISTED
 
     def finding(self) -> Finding:
         gained, made = self.gained, self.made

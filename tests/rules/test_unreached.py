@@ -26,15 +26,15 @@ def lost(*counts: int, site: str = SITE, domain: str = "obj", drawing: str = "*c
 
 
 def test_objects_that_nobody_refers_to_leak() -> None:
-    (finding,) = findings(born_evenly(lost(4, 104)))
+    (finding,) = findings(born_evenly(lost(4, 404)))
 
     assert finding.sentence == (
-        "100 strings, bytes, numbers or the like (6.8 KiB) made by `step` in app.py:12 leak: nothing in the program "
+        "400 strings, bytes, numbers or the like (27.3 KiB) made by `step` in app.py:12 leak: nothing in the program "
         "refers to them, and they are still there, allocated by thread worker-1."
     )
     assert (finding.verdict, finding.code) == (Verdict.LEAK, "LS602")
     assert finding.growth is not None
-    assert (finding.growth.count, finding.growth.bytes) == (100, 7000)
+    assert (finding.growth.count, finding.growth.bytes) == (400, 28000)
     subject = finding.subject
     assert (subject.kind, subject.type, subject.function, subject.line) == ("blocks", None, "step", 12)
     assert finding.holders == (("nothing in the program",),)
@@ -43,10 +43,17 @@ def test_objects_that_nobody_refers_to_leak() -> None:
 
 def test_two_dumps_without_spread_births_are_no_proof_and_three_are() -> None:
     (doubt,) = findings(born_at_once(lost(4, 104)))
-    (sure,) = findings(born_at_once(lost(4, 104, 204)))
+    (sure,) = findings(born_at_once(lost(4, 304, 604)))
 
     assert (doubt.verdict, sure.verdict) == (Verdict.UNKNOWN, Verdict.LEAK)
     assert doubt.sentence.endswith("; a third dump after as much work would tell.")
+
+
+def test_as_few_as_free_lists_keep_are_a_doubt() -> None:
+    (few,) = findings(born_evenly(lost(4, 254)))
+    (more,) = findings(born_evenly(lost(4, 260)))
+
+    assert (few.verdict, more.verdict) == (Verdict.UNKNOWN, Verdict.LEAK)
 
 
 def test_sampled_recordings_say_about() -> None:
