@@ -18,6 +18,7 @@ from leakscope.caveats import caveats
 from leakscope.model.finding import Finding, Verdict
 from leakscope.model.report import SEGMENT_NAMES, OwnCost, Report, ResidentBar, Segment, Source, Sparkline, Totals
 from leakscope.rules import RULES
+from leakscope.rules.growth import GROWTH
 from leakscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def settle(found: Iterable[Finding]) -> tuple[Finding, ...]:
     Parameters
     ----------
     found : iterable of Finding
-        In the order of the rules.  Of two about the same place the earlier one stays, if it accounts for at least half
-        of what the other one saw grow; a doubt gives way to whatever is sure.
+        In the order of the rules.  Of two about the same place, or of which one is held by what the other says piles
+        up, the earlier one stays, if it accounts for at least half of what the other one saw grow; a doubt gives way to
+        whatever is sure.
     """
     kept: list[Finding] = []
     for finding in found:
@@ -113,13 +115,33 @@ def _overlap(earlier: Finding, later: Finding) -> bool:
     a, b = earlier.subject, later.subject
     if a == b:
         return True
-    if (a.function, a.file) != (b.function, b.file) or (a.type and b.type and a.type != b.type):
-        return False
-    if a.function is None and not (a.type and a.type == b.type):
+    if not (_same_place(earlier, later) or _keeps(earlier, later)):
         return False
     if Verdict.UNKNOWN in (earlier.verdict, later.verdict):
         return True
     return max(earlier.bytes, _gain(earlier)) >= _EXPLAINED * _gain(later)
+
+
+def _same_place(earlier: Finding, later: Finding) -> bool:
+    """Whether both are about one function; growth is told of functions, all else of lines."""
+    a, b = earlier.subject, later.subject
+    if (a.function, a.file) != (b.function, b.file) or (a.type and b.type and a.type != b.type):
+        return False
+    if a.function is None:
+        return bool(a.type) and a.type == b.type
+    return a.line == b.line or GROWTH.code in (earlier.code, later.code)
+
+
+def _keeps(earlier: Finding, later: Finding) -> bool:
+    """Whether most of what grew in the later one is held by the objects of the earlier one."""
+    if later.code != GROWTH.code or earlier.subject.kind != "objects" or not (earlier.holders and later.holders):
+        return False
+    *way, last = earlier.holders[0]
+    onward = later.holders[0]
+    if len(onward) < len(way) + 1 or list(onward[: len(way)]) != way:
+        return False
+    here = onward[len(way)]
+    return here == last or here.startswith((f"{last} .", f"{last} ["))
 
 
 def _gain(finding: Finding) -> int:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from leakscope.formats import open_dump
+from leakscope.model.dump import Dump
+
 TIMEOUT_S = 60.0
 # The installed command: `python -m leakscope` would find the checkout first when started there.
 LEAKSCOPE = (str(Path(sys.executable).with_name("leakscope")),)
@@ -42,6 +45,11 @@ def started(folder: Path, program: str, *own: str, **options: Any) -> Iterator[s
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def dumps_in(folder: Path) -> list[Dump]:
+    """The dumps of a run, oldest first."""
+    return [open_dump(path) for path in sorted(folder.glob("*.lks"))]
 
 
 def _run(words: list[str], options: dict[str, Any]) -> subprocess.CompletedProcess[str]:

@@ -12,9 +12,6 @@ pytestmark = pytest.mark.parametrize("python", PYTHONS, ids=label)
 
 
 def test_deep_sizes_of_random_graphs_are_those_of_pympler(python: str, tmp_path: Path) -> None:
-    if not has_module(python, "pympler"):
-        pytest.skip("needs pympler")
-
     compared = compare(python, tmp_path, seed=1, graphs=10, nodes=60, guppy=False)
 
     assert compared.wrong == []

@@ -134,6 +134,30 @@ def test_two_types_that_leak_in_one_function_are_two_leaks() -> None:
     assert len(settle(leaks)) == 2
 
 
+def test_two_lines_of_one_function_that_leak_are_two_leaks() -> None:
+    leaks = [
+        replace(finding(Verdict.LEAK, 500, "f", code), subject=Subject("blocks", function="f", line=line))
+        for code, line in (("LS601", 8), ("LS602", 10))
+    ]
+
+    assert settle(leaks) == tuple(leaks)
+
+
+def test_what_piles_up_accounts_for_the_growth_that_it_holds_and_for_no_other() -> None:
+    way = ("module app . CACHE", "Cache . entries [dict value]")
+    sessions = replace(
+        finding(Verdict.LEAK, 900, "open", "LS608"),
+        subject=Subject("objects", function="open", type="Session"), holders=((*way, "Session"),),
+    )  # fmt: skip
+    baskets = replace(finding(Verdict.GROWTH, 800, "fill"), holders=((*way, "Session . basket [list item]", "str"),))
+    namesakes = replace(finding(Verdict.GROWTH, 700, "name"), holders=((*way, "SessionKey . text", "str"),))
+    others = replace(finding(Verdict.GROWTH, 600, "log"), holders=(("module app . LOG [list item]", "str"),))
+    too_much = replace(baskets, growth=Growth(5000, 1, (0, 0)), bytes=5000)
+
+    assert settle([sessions, baskets, namesakes, others]) == (sessions, namesakes, others)
+    assert settle([sessions, too_much]) == (sessions, too_much)
+
+
 def test_a_doubt_gives_way_to_what_is_sure_about_the_same_place() -> None:
     doubt = replace(finding(Verdict.UNKNOWN, 5, "f"), subject=Subject("references", function="f", type="list"))
     sure = finding(Verdict.GROWTH, 900, "f")

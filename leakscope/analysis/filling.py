@@ -42,9 +42,9 @@ class Filling:
     bound: int
 
 
-def filling_container(walked: Walked, objects: I8) -> Filling | None:
+def bounded_container(walked: Walked, objects: I8) -> Filling | None:
     """
-    The one container with a bound that alone holds most of some objects, if it is not full yet.
+    The one container with a bound that alone holds most of some objects, full or not.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def filling_container(walked: Walked, objects: I8) -> Filling | None:
     container = int(containers[np.argmax(counts)])
     bound = int(heap.bound_items[np.searchsorted(heap.bound_object, container)])
     items = items_of(walked, container)
-    return Filling(container, items, bound) if 0 < items < bound else None
+    return Filling(container, items, bound) if items > 0 else None
 
 
 def items_of(walked: Walked, container: int) -> int:

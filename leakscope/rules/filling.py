@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.filling import filling_container
+from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.holder_words import paths_to
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
@@ -82,8 +82,8 @@ def _finding(facts: Facts, grown: Grown) -> Finding | None:
         return None
     walked, rows = witness
     live, objects = walked.dump.allocations, walked.objects_of(rows)
-    filling = filling_container(walked, objects)
-    if filling is None or filling.bound > _FAR * filling.items:
+    filling = bounded_container(walked, objects)
+    if filling is None or not filling.items < filling.bound <= _FAR * filling.items:
         return None
     made = Made(facts, walked.dump, rows, grown.sites)
     held, gain = float(live.weight[rows].sum()), round(grown.judgement.gain_bytes)

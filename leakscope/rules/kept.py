@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.filling import filling_container
+from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.stages import UNACCOUNTED
@@ -72,7 +72,7 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     if not groups:
         return ()
     holders = facts.walked[-1].holders
-    groups = [group for group in groups if filling_container(facts.walked[-1], group.objects) is None]
+    groups = [group for group in groups if bounded_container(facts.walked[-1], group.objects) is None]
     if not groups:
         return ()
     together = np.concatenate([group.objects for group in groups])

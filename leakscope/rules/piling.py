@@ -33,7 +33,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.containers import container_of, hang_in_chains, is_the_scripts_own
-from leakscope.analysis.filling import filling_container
+from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.walked import ENOUGH_BIRTHS
@@ -72,7 +72,7 @@ def check(facts: Facts) -> tuple[Finding, ...]:
         container, steps = container_of(last, group.objects) or (None, 0)
         if container in found and found[container][0] <= steps:
             continue
-        if filling_container(last, group.objects) is not None:
+        if bounded_container(last, group.objects) is not None:
             continue
         if container is None and not hang_in_chains(last, group.objects):
             continue

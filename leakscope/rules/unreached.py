@@ -96,7 +96,8 @@ class _Case:
     def __init__(self, facts: Facts, gained: GainedBlocks, made: Made, error: float) -> None:
         self.facts, self.gained, self.made, self.error = facts, gained, made, error
         self.walked = facts.unaccounted.walked
-        self.sure = gained.pace.kind == "even" and gained.gained_blocks > _MOST_FREE_LISTED
+        self.even = gained.pace.kind == "even"
+        self.sure = self.even and gained.gained_blocks > _MOST_FREE_LISTED
 
     def finding(self) -> Finding:
         gained, made = self.gained, self.made
@@ -121,7 +122,11 @@ class _Case:
         what = f"{about}{more} strings, bytes, numbers or the like ({size}) made by {made.name}"
         verb = "leak" if self.sure else "may leak"
         text = f"{what} {verb}: nothing in the program refers to them, and they are still there{made.by_whom}"
-        return f"{text}." if self.sure else f"{text}; a third dump after as much work would tell."
+        if self.sure:
+            return f"{text}."
+        if self.even:
+            return f"{text}; up to {_MOST_FREE_LISTED} may be dead ones kept for reuse: more work would tell."
+        return f"{text}; a third dump after as much work would tell."
 
     def _evidence(self) -> Iterator[Evidence]:
         gained = self.gained

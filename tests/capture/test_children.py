@@ -6,22 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from launching import recorded
-
-from leakscope.formats import open_dump
-from leakscope.model.dump import Dump
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """For the dumps; the programs run beside it, where no checkout hides the installed leakscope from them."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "dumps"
-
-
-def dumps_in(folder: Path) -> list[Dump]:
-    return [open_dump(path) for path in sorted(folder.glob("*.lks"))]
-
+from launching import dumps_in, recorded
 
 CHILD = "kept = [bytes(3000) for _ in range(5000)]"
 CHILDREN = {

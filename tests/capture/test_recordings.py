@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from launching import LEAKSCOPE, leakscope, recorded, started
+from launching import LEAKSCOPE, dumps_in, leakscope, recorded, started
 
 from leakscope.formats import open_dump
 from leakscope.model.dump import Dump
@@ -28,17 +28,6 @@ for line in sys.stdin:
     print("did it", flush=True)
 """
 GROW = "kept.append(b'x' * (40 << 20))\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """For the dumps; the programs run beside it, where no checkout hides the installed leakscope from them."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "dumps"
-
-
-def dumps_in(folder: Path) -> list[Dump]:
-    return [open_dump(path) for path in sorted(folder.glob("*.lks"))]
 
 
 def wanted_in(folder: Path) -> list[Dump]:

@@ -9,7 +9,7 @@ from heap_builders import heap_series
 from heap_lives import born_evenly
 
 from leakscope.analysis.facts import Facts
-from leakscope.analysis.filling import filling_container
+from leakscope.analysis.filling import bounded_container
 from leakscope.model.dump import Dump
 from leakscope.model.finding import Finding, Verdict
 from leakscope.rules.filling import check
@@ -62,7 +62,7 @@ def test_items_of_a_cache_are_those_of_its_dictionary() -> None:
 
     blobs = (walked.heap.size == 100).nonzero()[0]
 
-    assert filling_container(walked, blobs[:0]) is None
-    found = filling_container(walked, blobs)
+    assert bounded_container(walked, blobs[:0]) is None
+    found = bounded_container(walked, blobs)
     assert found is not None
     assert (found.items, found.bound) == (5, 9)

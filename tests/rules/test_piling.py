@@ -73,6 +73,8 @@ def test_quiet_twins() -> None:
         "a single dump": adding(400),
         "objects that take turns": heap_series(*going, made={"job0": "main@app.py:3 > add@app/jobs.py:12"}),
         "made by imports": adding(100, 200, 200, made=IMPORT),
+        "in what keeps at most so many": adding(100, 200, 200, before=REGISTRY.replace("list", "deque(bound=900)")),
+        "in what has just become full": adding(100, 200, 200, before=REGISTRY.replace("list", "deque(bound=500)")),
         "held by nobody": adding(100, 200, 200, before="q=list!1"),
         "held by a frame": adding(100, 200, 200, before="<local jobs main@app.py:3> q=list"),
     }

@@ -81,9 +81,26 @@ static void add_place(Place place, leakscope_edges* edges) {
   add_edge(edges, counted ? referent : NULL);
 }
 
+static void add_holdings(IFrame* frame, leakscope_edges* edges) {
+  int counted;
+  PyObject* function = frame_function(frame, &counted);
+  add_edge(edges, counted ? function : NULL);
+  PyObject* code = frame_code(frame, &counted);
+  add_edge(edges, counted ? code : NULL);
+  add_edge(edges, frame->f_locals);
+}
+
+static PyCodeObject* code_in(IFrame* frame) {
+  int counted;
+  PyObject* code = frame_code(frame, &counted);
+  return code != NULL && PyCode_Check(code) ? (PyCodeObject*)code : NULL;
+}
+
 /* Locals, then what is on the evaluation stack if that is known: a frame that is running keeps it to itself. */
-static void add_places(IFrame* frame, PyCodeObject* code, leakscope_edges* edges) {
-  const Py_ssize_t locals = local_count(code);
+static void add_variables(IFrame* frame, leakscope_edges* edges) {
+  const PyCodeObject* code = code_in(frame);
+  if (code == NULL) return;
+  const Py_ssize_t locals = code->co_nlocalsplus;
   for (Py_ssize_t at = 0; at < locals; ++at) add_place(frame->localsplus[at], edges);
   const Py_ssize_t depth = stack_depth(frame);
   if (depth > locals + code->co_stacksize) return;
@@ -109,14 +126,9 @@ void leakscope_add_generator(PyObject* object, leakscope_edges* edges) {
 #endif
   if (!is_alive(object)) return;
   IFrame* frame = generator_frame(object);
-  int counted;
-  PyObject* function = frame_function(frame, &counted);
-  add_edge(edges, counted ? function : NULL);
-  PyObject* code = frame_code(frame, &counted);
-  add_edge(edges, counted ? code : NULL);
-  add_edge(edges, frame->f_locals);
+  add_holdings(frame, edges);
   add_edge(edges, (PyObject*)frame->frame_obj);
-  if (code != NULL && PyCode_Check(code)) add_places(frame, (PyCodeObject*)code, edges);
+  add_variables(frame, edges);
 }
 
 void leakscope_add_frame(PyObject* object, leakscope_edges* edges) {
@@ -125,13 +137,8 @@ void leakscope_add_frame(PyObject* object, leakscope_edges* edges) {
   add_edge(edges, frame_object->f_trace);
   IFrame* frame = frame_object->f_frame;
   if (frame == NULL || frame->owner != FRAME_OWNED_BY_FRAME_OBJECT) return;
-  int counted;
-  PyObject* function = frame_function(frame, &counted);
-  add_edge(edges, counted ? function : NULL);
-  PyObject* code = frame_code(frame, &counted);
-  add_edge(edges, counted ? code : NULL);
-  add_edge(edges, frame->f_locals);
-  if (code != NULL && PyCode_Check(code)) add_places(frame, (PyCodeObject*)code, edges);
+  add_holdings(frame, edges);
+  add_variables(frame, edges);
 }
 #else
 static const char* const generator_names[] = {NULL};
@@ -164,10 +171,7 @@ PyCodeObject* leakscope_code_of(const leakscope_layout* layout, PyObject* object
     frame = ((PyFrameObject*)object)->f_frame;
     if (frame != NULL && frame->owner != FRAME_OWNED_BY_FRAME_OBJECT) frame = NULL;
   }
-  if (frame == NULL) return NULL;
-  int counted;
-  PyObject* code = frame_code(frame, &counted);
-  return code != NULL && PyCode_Check(code) ? (PyCodeObject*)code : NULL;
+  return frame == NULL ? NULL : code_in(frame);
 #else
   return layout->tail == TAIL_FRAME ? ((PyFrameObject*)object)->f_code : NULL;
 #endif

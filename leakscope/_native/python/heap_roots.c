@@ -77,20 +77,18 @@ static void add(leakscope_roots* roots, int kind, PyObject* object, const char* 
   if (object != NULL) roots->root(roots, kind, object, name, NULL, 1);
 }
 
+#if PY_VERSION_HEX < 0x030C0000
+typedef atexit_callback ExitFunction;
+#elif PY_VERSION_HEX < 0x030E0000
+typedef atexit_py_callback ExitFunction;
+#endif
+
 static void add_exit_functions(PyInterpreterState* interpreter, leakscope_roots* roots) {
 #if PY_VERSION_HEX >= 0x030E0000
   add(roots, ROOT_INTERPRETER, interpreter->atexit.callbacks, "atexit");
-#elif PY_VERSION_HEX >= 0x030C0000
-  for (int at = 0; at < interpreter->atexit.ncallbacks; ++at) {
-    atexit_py_callback* callback = interpreter->atexit.callbacks[at];
-    if (callback == NULL) continue;
-    add(roots, ROOT_INTERPRETER, callback->func, "atexit");
-    add(roots, ROOT_INTERPRETER, callback->args, "atexit");
-    add(roots, ROOT_INTERPRETER, callback->kwargs, "atexit");
-  }
 #else
   for (int at = 0; at < interpreter->atexit.ncallbacks; ++at) {
-    atexit_callback* callback = interpreter->atexit.callbacks[at];
+    ExitFunction* callback = interpreter->atexit.callbacks[at];
     if (callback == NULL) continue;
     add(roots, ROOT_INTERPRETER, callback->func, "atexit");
     add(roots, ROOT_INTERPRETER, callback->args, "atexit");
