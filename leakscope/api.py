@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from leakscope.model.holding import Holding
     from leakscope.model.recording import Progress, Recording
     from leakscope.model.report import Grouping, Report
+    from leakscope.model.rule_page import RulePage
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{8,16}")
 
@@ -163,6 +164,29 @@ def judge(
     if not dumps:
         raise UsageError("there is no dump to judge", "name at least one dump")
     return conclude(dumps, by=by, top=top, objects=objects, collected=collected)
+
+
+def explain(code: str | None = None) -> tuple[RulePage, ...]:
+    """
+    The pages of the rules: what each says, why, what it needs and when it keeps silent.
+
+    Parameters
+    ----------
+    code : str, optional
+        Of one rule, or its name; by default all, in the order of their codes.
+
+    Raises
+    ------
+    UsageError
+        If there is no such rule.
+    """
+    from leakscope.rules import RULES
+
+    pages = sorted((rule.page for rule in RULES), key=lambda page: page.code)
+    found = tuple(page for page in pages if code is None or code.lower() in (page.code.lower(), page.name))
+    if not found:
+        raise UsageError(f"there is no rule {code!r}", "leakscope explain lists them")
+    return found
 
 
 def path(dump: Dump, subject: str, *, limit: int = 5) -> Holding:

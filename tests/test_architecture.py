@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"errors", "units", "model"},
     "telemetry": {"errors", "units", "model"},
     "api": {
-        "errors", "model", "capture", "capture.session", "formats", "analysis", "verdict", "policy", "reports",
+        "errors", "model", "capture", "capture.session", "formats", "analysis", "rules", "verdict", "policy", "reports",
         "telemetry",
     },
     "cli": {"errors", "units", "model", "api"},

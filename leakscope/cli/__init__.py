@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "diff": "Compare dumps: what grew, and whether it keeps growing.",
     "show": "Show one dump: where its memory went, who holds most.",
     "path": "Tell who holds objects: paths from the roots, and who made them.",
+    "explain": "Explain a rule: what its findings say, why, and when it keeps silent.",
 }
 """Each command's name, which is its module's too, and what it does."""
 

@@ -6,8 +6,12 @@ It knows the shape; it refuses to know any rule.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import TYPE_CHECKING
+
+from leakscope.model.rule_page import RulePage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,3 +38,9 @@ class Rule:
     code: str
     name: str
     check: Callable[[Facts], tuple[Finding, ...]]
+
+    @property
+    def page(self) -> RulePage:
+        """The page of its file, which ``leakscope explain`` prints; without docstrings only its title."""
+        text = cleandoc(sys.modules[self.check.__module__].__doc__ or f"{self.code} {self.name}")
+        return RulePage(self.code, self.name, text)
