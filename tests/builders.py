@@ -7,13 +7,17 @@
     live({"app.py:5 > !istr_new@_multidict.so": 96})        a native frame
     live({"": 96})                                          no Python code was running
     live({...}, thread="worker-1", domain="raw", born_s=5)
+    live({...}, address=0x7E0000000000)                     there, and after it one by one
     freed({"app.py:10": (50, 64)}, foreign=True)            allocated and given back, here by another thread
     chunks({"app.py:10": (4, 1 << 20)}, kind="arena")       four arenas of 1 MiB
+    chunks({...}, used_bytes=9_000, free_bytes=1_039_576, label="arena 2")      each of them measured the same
+    chunks({"": 1 << 20}, kind="heap", thread=None)         nobody saw it being taken
+    chunks({...}, address=0x7E0000000000)                   there, and after it one by one
 
 These add up with ``+`` to one moment.  ``dump(moment)`` is one dump of it; ``series(moment, moment, ...)`` is a run of
 dumps, one at each moment, with common stack ids and growing series.  Blocks that are still there at the next moment
-keep their age and address; ``fresh=True`` replaces them all.  With ``interval_bytes`` above 1 small blocks are drawn
-as the few heavier rows that a sampled recording would have.
+keep their age and address; ``fresh=True`` replaces them all.  Chunks that stay may be measured anew.  With
+``interval_bytes`` above 1 small blocks are drawn as the few heavier rows that a sampled recording would have.
 """
 
 from __future__ import annotations
@@ -29,19 +33,19 @@ import numpy as np
 
 from leakscope.formats import lks
 from leakscope.model.allocations import AllocationTable, FrameTable, StackTable, StringTable, ThreadTable
-from leakscope.model.chunks import ChunkTable
+from leakscope.model.chunks import CHUNK_KINDS, MEASURES, NO_THREAD, ChunkTable
 from leakscope.model.dump import Dump, DumpMeta, Health, LedgerTotals, ProcessMemory
 from leakscope.model.series import AGE_CLASSES, AGE_EDGES_S, SERIES_COLUMNS, Series, SiteSamples
 
 MAIN = "MainThread"
 DOMAINS = ("raw", "mem", "obj", "native", "mapping")
-CHUNK_KINDS = ("arena", "mapping")
 LARGE_MAPPING = 16 << 20
 EXACT_BYTES = 64 << 10
 QUIET_BYTES = 8 << 20  # resident before the recording began, in drawn dumps
 
 Sites = Mapping[str, int | tuple[int, int]]
-Key = tuple[str, int, str, str]  # stack, size, thread, domain or kind
+Key = tuple[str, int, str | None, str, int | None, str]  # stack, size, thread, domain or kind, first address, label
+Measures = Mapping[str, float]  # by the names of MEASURES
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,23 @@ class Moment:
 
     live: tuple[tuple[Key, int, float | None, bool], ...] = ()  # key, count, born_s, fresh
     freed: tuple[tuple[Key, int, bool], ...] = ()  # key, count, foreign
-    chunks: tuple[tuple[Key, int], ...] = ()  # key, count
+    chunks: tuple[tuple[Key, int, Measures], ...] = ()  # key, count, of each
 
     def __add__(self, other: Moment) -> Moment:
         return Moment(self.live + other.live, self.freed + other.freed, self.chunks + other.chunks)
 
 
 def live(
-    sites: Sites, *, thread: str = MAIN, domain: str = "obj", born_s: float | None = None, fresh: bool = False
+    sites: Sites,
+    *,
+    thread: str = MAIN,
+    domain: str = "obj",
+    born_s: float | None = None,
+    fresh: bool = False,
+    address: int | None = None,
 ) -> Moment:
     """Live blocks: site to bytes of one block, or to (count, bytes of each)."""
-    return Moment(live=tuple((key, count, born_s, fresh) for key, count in _keys(sites, thread, domain)))
+    return Moment(live=tuple((key, count, born_s, fresh) for key, count in _keys(sites, thread, domain, address)))
 
 
 def freed(sites: Sites, *, thread: str = MAIN, domain: str = "obj", foreign: bool = False) -> Moment:
@@ -68,9 +78,18 @@ def freed(sites: Sites, *, thread: str = MAIN, domain: str = "obj", foreign: boo
     return Moment(freed=tuple((key, count, foreign) for key, count in _keys(sites, thread, domain)))
 
 
-def chunks(sites: Sites, *, kind: str = "arena", thread: str = MAIN) -> Moment:
-    """Live chunks: arenas or mappings."""
-    return Moment(chunks=tuple(_keys(sites, thread, kind)))
+def chunks(
+    sites: Sites,
+    *,
+    kind: str = "arena",
+    thread: str | None = MAIN,
+    address: int | None = None,
+    label: str = "",
+    **measures: float,
+) -> Moment:
+    """Live chunks of a kind, each with the same measures; those without a label and an address of their own are one."""
+    assert set(measures) <= set(MEASURES), measures
+    return Moment(chunks=tuple((*key, measures) for key in _keys(sites, thread, kind, address, label)))
 
 
 def dump(moment: Moment, *, elapsed_s: float = 60.0, **facts: Any) -> Dump:
@@ -116,9 +135,11 @@ def strings(texts: Sequence[str]) -> StringTable:
     return StringTable(column(offset, "u8"), column(np.frombuffer(b"".join(encoded), "u1"), "u1"))
 
 
-def _keys(sites: Sites, thread: str, kind: str) -> list[tuple[Key, int]]:
+def _keys(
+    sites: Sites, thread: str | None, kind: str, address: int | None = None, label: str = ""
+) -> list[tuple[Key, int]]:
     pairs = ((site, size if isinstance(size, tuple) else (1, size)) for site, size in sites.items())
-    return [((site, each, thread, kind), count) for site, (count, each) in pairs]
+    return [((site, each, thread, kind, address, label), count) for site, (count, each) in pairs]
 
 
 @dataclass
@@ -141,6 +162,7 @@ class _Run:
     threads: dict[str, float] = field(default_factory=lambda: {MAIN: 0.0})
     blocks: dict[Key, list[_Batch]] = field(default_factory=dict)
     chunk_batches: dict[Key, list[_Batch]] = field(default_factory=dict)
+    measures: dict[Key, Measures] = field(default_factory=dict)
     counters: dict[str, Counter[int]] = field(default_factory=dict)
     samples: list[dict[str, float]] = field(default_factory=list)
     sites: list[tuple[int, int, float, float, list[float]]] = field(default_factory=list)
@@ -162,21 +184,28 @@ class _Run:
             self._count(key, "alloc", count)
             self._count(key, "free", count)
             self.counters["foreign_blocks"][self.stack(key[0])] += count if foreign else 0
-        there = Counter(dict(moment.chunks))
+        there = Counter({key: count for key, count, _ in moment.chunks})
+        self.measures |= {key: measures for key, _, measures in moment.chunks}
         for key in [*self.chunk_batches, *there]:
             self._resize(self.chunk_batches, key, there[key], time_s, counted=False)
         self._sample(rss_bytes)
 
     def _resize(self, of: dict[Key, list[_Batch]], key: Key, count: int, born_s: float, counted: bool = True) -> None:
         """More blocks are born now; of fewer, the youngest die."""
-        self.stack(key[0]), self.threads.setdefault(key[2], born_s)
+        self.stack(key[0]), self.text(key[5])
+        if key[2] is not None:
+            self.threads.setdefault(key[2], born_s)
         batches = of.setdefault(key, [])
         gain = count - sum(batch.count for batch in batches)
         if counted:
             self._count(key, "alloc" if gain > 0 else "free", abs(gain))
         if gain > 0:
-            batches.append(_Batch(born_s, gain, self.next_address))
-            self.next_address += gain * _spacing(key[1])
+            if key[4] is None:
+                batches.append(_Batch(born_s, gain, self.next_address))
+                self.next_address += gain * _spacing(key[1])
+            else:
+                before = sum(batch.count for batch in batches)
+                batches.append(_Batch(born_s, gain, key[4] + before * _spacing(key[1])))
         while gain < 0:
             taken = min(batches[-1].count, -gain)
             batches[-1].count -= taken
@@ -295,7 +324,7 @@ class _Run:
     def _live_rows(self) -> dict[str, np.ndarray[Any, Any]]:
         rows: list[tuple[Any, ...]] = []
         for key, batches in self.blocks.items():
-            site, size, thread, domain = key
+            site, size, thread, domain = key[:4]
             for batch in batches:
                 weight, step = float(size), 1.0
                 if self.interval_bytes > 1 and size < EXACT_BYTES:
@@ -309,16 +338,18 @@ class _Run:
         return _columns(rows, names | {"born_s": "f4"})
 
     def _chunk_rows(self) -> dict[str, np.ndarray[Any, Any]]:
-        rows = [
-            (batch.address + row * _spacing(size), size, CHUNK_KINDS.index(kind), self.stack(site),
-             list(self.threads).index(thread), batch.born_s)
-            for (site, size, thread, kind), batches in self.chunk_batches.items()
-            for batch in batches
-            for row in range(batch.count)
-        ]  # fmt: skip
-        return _columns(
-            rows, {"address": "u8", "size": "u8", "kind": "u1", "stack": "u4", "thread": "u4", "born_s": "f4"}
-        )
+        rows: list[tuple[Any, ...]] = []
+        for key, batches in self.chunk_batches.items():
+            site, size, thread, kind, _, label = key
+            owner = NO_THREAD if thread is None else list(self.threads).index(thread)
+            measures = [self.measures[key].get(name, float("nan")) for name in MEASURES]
+            for batch in batches:
+                of_all = (size, CHUNK_KINDS.index(kind), self.stack(site), owner, batch.born_s, *measures)
+                rows += [
+                    (batch.address + row * _spacing(size), *of_all, self.texts[label]) for row in range(batch.count)
+                ]
+        names = {"address": "u8", "size": "u8", "kind": "u1", "stack": "u4", "thread": "u4", "born_s": "f4"}
+        return _columns(rows, names | dict.fromkeys(MEASURES, "f8") | {"label": "u4"})
 
     def _stack_table(self, table: StringTable) -> StackTable:
         frames = [(self.texts[function], self.texts[file], line, kind, 0x40 * kind)

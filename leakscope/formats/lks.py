@@ -27,7 +27,7 @@ from leakscope.model.allocations import (
     StringTable,
     ThreadTable,
 )
-from leakscope.model.chunks import ChunkTable
+from leakscope.model.chunks import MEASURES, NO_THREAD, ChunkTable
 from leakscope.model.dump import Dump
 from leakscope.model.meta_text import read_meta, write_meta
 from leakscope.model.series import AGE_CLASSES, SERIES_COLUMNS, Series, SiteSamples
@@ -60,7 +60,16 @@ TABLES: dict[str, dict[str, str]] = {
         "domain": "u1",
         "born_s": "f4",
     },
-    "chunk": {"address": "u8", "size": "u8", "kind": "u1", "stack": "u4", "thread": "u4", "born_s": "f4"},
+    "chunk": {
+        "address": "u8",
+        "size": "u8",
+        "kind": "u1",
+        "stack": "u4",
+        "thread": "u4",
+        "born_s": "f4",
+        **dict.fromkeys(MEASURES, "f8"),
+        "label": "u4",
+    },
     "series": dict.fromkeys(SERIES_COLUMNS, "f8"),
     "site": {"sample": "u4", "stack": "u4", "live_bytes": "f8", "live_blocks": "f8"},
 }
@@ -182,7 +191,7 @@ def _check(columns: Columns, meta: DumpMeta) -> None:
     if len(columns["site.age_bytes"]) != AGE_CLASSES * len(columns["site.sample"]):
         columns.fail("site.age_bytes", f"needs {AGE_CLASSES} numbers for each row of 'site.sample'")
     columns.strings("string")
-    for name in ("frame.function", "frame.file", "thread.name"):
+    for name in ("frame.function", "frame.file", "thread.name", "chunk.label"):
         columns.below(name, len(columns["string.offset"]) - 1, "strings")
     _check_stacks(columns)
     _check_live(columns, meta)
@@ -207,11 +216,14 @@ def _check_live(columns: Columns, meta: DumpMeta) -> None:
     stacks, threads = len(columns["stack.parent"]), len(columns["thread.name"])
     for table in ("live", "chunk"):
         columns.below(f"{table}.stack", stacks, "stacks")
-        columns.below(f"{table}.thread", threads, "threads")
+        columns.below(f"{table}.thread", threads, "threads", NO_THREAD if table == "chunk" else None)
         columns.require(f"{table}.born_s", ~np.isfinite(columns[f"{table}.born_s"]), "is not a time")
     columns.below("live.domain", len(meta.domains), "domains")
     columns.below("chunk.kind", len(meta.chunk_kinds), "kinds of chunks")
     columns.amounts("live.weight")
+    for name in MEASURES:
+        measured = columns[f"chunk.{name}"]
+        columns.require(f"chunk.{name}", (measured < 0) | np.isinf(measured), "is not a finite amount")
     columns.require("thread.started_s", ~np.isfinite(columns["thread.started_s"]), "is not a time")
     columns.require("thread.ended_s", np.isinf(columns["thread.ended_s"]), "is not a time")
 

@@ -77,6 +77,10 @@ class Series:
         Chunks; large mappings have 16 MiB or more.
     glibc_arena_count, glibc_arena_bytes : ndarray of float64, shape (k,)
         Arenas of glibc's malloc, and their resident bytes, what is free in them included.
+    arena_used_bytes, arena_free_bytes : ndarray of float64, shape (k,)
+        Handed out of, and free in, all arenas of pymalloc, those from before recording included.
+    glibc_used_bytes, glibc_free_bytes : ndarray of float64, shape (k,)
+        The same of all heaps of glibc's malloc.
     ledger_bytes : ndarray of float64, shape (k,)
         Resident memory of the recorder's own ledger; part of ``rss_bytes``.
     alloc_blocks : ndarray of float64, shape (k,)
@@ -100,6 +104,10 @@ class Series:
     large_mapping_count: F8
     glibc_arena_count: F8
     glibc_arena_bytes: F8
+    arena_used_bytes: F8
+    arena_free_bytes: F8
+    glibc_used_bytes: F8
+    glibc_free_bytes: F8
     ledger_bytes: F8
     alloc_blocks: F8
     cpu_s: F8

@@ -28,6 +28,7 @@ def drawn() -> Dump:
     early = live({"main@app.py:3 > load@app.py:20": (40, 64), "app.py:5 > !istr_new@_multidict.so": 96, "": 50})
     late = early + live({"work@app.py:30": (3, 1000)}, thread="wörker-1", domain="raw")
     late += freed({"app.py:10": (5, 10)}, foreign=True) + chunks({"app.py:10": (2, 1 << 20)})
+    late += chunks({"": 1 << 20}, kind="heap", thread=None, label="arena 1", used_bytes=9_000, attached_threads=0)
     return series(early, late + chunks({"app.py:11": 16 << 20}, kind="mapping"))[-1]
 
 
@@ -254,9 +255,15 @@ def put(row: int, value: float) -> Callable[[np.ndarray[Any, Any]], np.ndarray[A
         ("live.weight", put(5, float("inf"))),
         ("live.weight", put(5, -64.0)),
         ("live.born_s", put(5, float("nan"))),
-        ("chunk.kind", put(0, 2)),
+        ("chunk.kind", put(0, 5)),
         ("chunk.stack", put(0, 10_000)),
         ("chunk.thread", put(0, 2)),
+        ("chunk.thread", put(0, 2**32 - 2)),
+        ("chunk.used_bytes", put(0, -1.0)),
+        ("chunk.free_bytes", put(0, float("inf"))),
+        ("chunk.largest_free_bytes", lambda column: column[:-1]),
+        ("chunk.attached_threads", put(0, -1.0)),
+        ("chunk.label", put(0, 10_000)),
         ("series.time_s", put(1, 1.0)),
         ("series.time_s", put(0, float("nan"))),
         ("series.rss_bytes", put(0, float("inf"))),

@@ -68,6 +68,9 @@ inline std::string broken_promise(const DumpColumns& dump) {
     if (parent[id] >= id) return "stack.parent";
   for (const std::uint8_t domain : column<std::uint8_t>(dump, "live.domain"))
     if (domain >= domain_count) return "live.domain";
+  for (const char* name : chunk_measures)
+    if (count((std::string("chunk.") + name).c_str()) != count("chunk.address")) return name;
+  if (count("chunk.label") != count("chunk.address")) return "chunk.label";
   for (const std::uint8_t kind : column<std::uint8_t>(dump, "chunk.kind"))
     if (kind >= chunk_kind_count) return "chunk.kind";
   return "";

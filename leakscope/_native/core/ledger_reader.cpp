@@ -334,6 +334,9 @@ std::vector<std::uint32_t> LedgerReader::add_chunks(DumpColumns& out, const Thre
   out.add("chunk.kind", "u1", std::move(kind));
   out.add("chunk.stack", "u4", std::move(stack));
   out.add("chunk.born_s", "f4", std::move(born));
+  for (const char* name : chunk_measures)
+    out.add(std::string("chunk.") + name, "f8", std::vector<double>(thread.size(), not_measured));
+  out.add("chunk.label", "u4", std::vector<std::uint32_t>(thread.size(), 0));
   return thread;
 }
 

@@ -2,6 +2,7 @@
 // the section table that is_sound() has checked: the writer may be dead, half-way, or have had its memory overrun.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,6 +19,12 @@ namespace leakscope {
 
 // Survivors by age: under 1 s, 10 s, 60 s, 600 s, older.
 inline constexpr int age_classes = 5;
+
+// Columns of `chunk` that the ledger knows nothing of: NaN until somebody measured them.
+inline constexpr const char* chunk_measures[] = {"used_bytes",      "free_bytes",  "largest_free_bytes",
+                                                 "resident_bytes",  "dirty_bytes", "swapped_bytes",
+                                                 "attached_threads"};
+inline constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
 
 struct StackRow {
   StackId stack;

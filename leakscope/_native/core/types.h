@@ -3,7 +3,7 @@
 //   stack ── a node of a trie; its path to the root is a call stack, innermost frame first
 //     └─ frame ── function, file, line; Python or native
 //   block ── what an allocator handed out: address, size, stack, thread, domain, birth
-//   chunk ── what an allocator took from below: a pymalloc arena, a mapping
+//   chunk ── what an allocator took from below: a pymalloc arena, a mapping; the other kinds are found from outside
 //   thread ── whoever asked; its index lives in each block
 //
 // Everything here lies in shared memory that outlives the program, so rows are plain data, ids are indices and no
@@ -18,9 +18,10 @@ enum class Domain : std::uint8_t { raw = 0, mem = 1, obj = 2, native = 3, mappin
 inline constexpr int domain_count = 5;
 inline constexpr const char* domain_names[domain_count] = {"raw", "mem", "obj", "native", "mapping"};
 
-enum class ChunkKind : std::uint8_t { arena = 0, mapping = 1 };
-inline constexpr int chunk_kind_count = 2;
-inline constexpr const char* chunk_kind_names[chunk_kind_count] = {"arena", "mapping"};
+enum class ChunkKind : std::uint8_t { arena = 0, mapping = 1, heap = 2, shared = 3, pool = 4 };
+inline constexpr int chunk_kind_count = 5;
+inline constexpr const char* chunk_kind_names[chunk_kind_count] = {"arena", "mapping", "heap", "shared",
+                                                                   "pool"};
 
 enum class FrameKind : std::uint8_t { python = 0, native = 1 };
 
