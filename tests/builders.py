@@ -30,6 +30,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from pool_builders import Lent, PoolBooks
 
 from leakscope.formats import lks
 from leakscope.model.allocations import AllocationTable, FrameTable, StackTable, StringTable, ThreadTable
@@ -55,9 +56,11 @@ class Moment:
     live: tuple[tuple[Key, int, float | None, bool], ...] = ()  # key, count, born_s, fresh
     freed: tuple[tuple[Key, int, bool], ...] = ()  # key, count, foreign
     chunks: tuple[tuple[Key, int, Measures], ...] = ()  # key, count, of each
+    lent: tuple[tuple[Lent, int], ...] = ()
 
     def __add__(self, other: Moment) -> Moment:
-        return Moment(self.live + other.live, self.freed + other.freed, self.chunks + other.chunks)
+        parts = ("live", "freed", "chunks", "lent")
+        return Moment(**{part: getattr(self, part) + getattr(other, part) for part in parts})
 
 
 def live(
@@ -169,6 +172,9 @@ class _Run:
     time_s: float = 0.0
     next_address: int = 0x7F00_0000_0000
 
+    def __post_init__(self) -> None:
+        self.pools = PoolBooks(self.stack, self.thread, self.text)
+
     def advance(self, moment: Moment, time_s: float, rss_bytes: int | None) -> None:
         before, self.time_s = self.time_s, time_s
         wanted: Counter[Key] = Counter()
@@ -188,6 +194,7 @@ class _Run:
         self.measures |= {key: measures for key, _, measures in moment.chunks}
         for key in [*self.chunk_batches, *there]:
             self._resize(self.chunk_batches, key, there[key], time_s, counted=False)
+        self.pools.advance(moment.lent, time_s)
         self._sample(rss_bytes)
 
     def _resize(self, of: dict[Key, list[_Batch]], key: Key, count: int, born_s: float, counted: bool = True) -> None:
@@ -240,6 +247,10 @@ class _Run:
 
     def text(self, text: str) -> int:
         return self.texts.setdefault(text, len(self.texts))
+
+    def thread(self, name: str) -> int:
+        self.threads.setdefault(name, self.time_s)
+        return list(self.threads).index(name)
 
     def stack(self, drawing: str) -> int:
         node = 0
@@ -305,6 +316,7 @@ class _Run:
             ),
             chunks=ChunkTable(**self._chunk_rows()),
             series=self._series(),
+            pools=self.pools.tables(),
         )
 
     def _meta(self, number: int, process: Mapping[str, int | None]) -> DumpMeta:

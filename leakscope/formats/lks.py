@@ -16,7 +16,7 @@ import numpy as np
 
 from leakscope import native
 from leakscope.errors import DumpFormatError, DumpUnreadable
-from leakscope.formats import lks_heap
+from leakscope.formats import lks_heap, lks_pools
 from leakscope.formats.format import Format
 from leakscope.formats.lks_columns import Columns
 from leakscope.model.allocations import (
@@ -80,7 +80,8 @@ COLUMNS: dict[str, str] = {
     **{f"{table}.{column}": dtype for table, columns in TABLES.items() for column, dtype in columns.items()},
     "site.age_bytes": "f8",
 }
-"""Every column that all files of version 1 have; those of `lks_heap.COLUMNS` are all there or none, and no others."""
+"""Every column that all files of version 1 have; those of `lks_heap.COLUMNS` are all there or none, as are those of
+`lks_pools.COLUMNS`, and there are no others."""
 
 
 def sniff(head: bytes) -> bool:
@@ -118,7 +119,7 @@ def read(path: str, verify: bool = True) -> Dump:
         raise DumpFormatError(
             path, 4, "the first bytes are damaged, as by a transfer as text", "copy the dump again, as binary"
         )
-    columns = Columns.of(path, data, COLUMNS, lks_heap.COLUMNS)
+    columns = Columns.of(path, data, COLUMNS, lks_heap.COLUMNS, lks_pools.COLUMNS)
     if verify:
         native.check_columns(path, data)
     try:
@@ -167,8 +168,11 @@ def write(dump: Dump, path: str) -> int:
     }
     types = COLUMNS
     if dump.heap is not None:
-        types = {**COLUMNS, **lks_heap.COLUMNS}
+        types = {**types, **lks_heap.COLUMNS}
         arrays |= lks_heap.encode(dump.heap)
+    if dump.pools is not None:
+        types = {**types, **lks_pools.COLUMNS}
+        arrays |= lks_pools.encode(dump.pools)
     return native.write_columns(
         path, {name: (dtype, np.ascontiguousarray(arrays[name], "<" + dtype)) for name, dtype in types.items()}
     )
@@ -197,6 +201,7 @@ def _check(columns: Columns, meta: DumpMeta) -> None:
     _check_live(columns, meta)
     _check_series(columns)
     lks_heap.check(columns, meta.heap)
+    lks_pools.check(columns)
 
 
 def _check_stacks(columns: Columns) -> None:
@@ -259,4 +264,5 @@ def _dump(columns: Columns, meta: DumpMeta, health: Health) -> Dump:
         chunks=ChunkTable(**columns.table("chunk", TABLES["chunk"])),
         series=Series(**columns.table("series", TABLES["series"]), sites=sites),
         load_heap=None if heap is None else cache(partial(lks_heap.decode, columns, heap)),
+        pools=lks_pools.decode(columns),
     )

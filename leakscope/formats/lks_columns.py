@@ -32,7 +32,7 @@ class Columns:
     offsets: Mapping[str, int]
 
     @classmethod
-    def of(cls, path: str, data: mmap.mmap, needed: Mapping[str, str], group: Mapping[str, str]) -> Columns:
+    def of(cls, path: str, data: mmap.mmap, needed: Mapping[str, str], *groups: Mapping[str, str]) -> Columns:
         """
         The columns that the directory lists.
 
@@ -41,15 +41,15 @@ class Columns:
         path : str
         data : mmap
             The whole file.
-        needed, group : mapping of str to str
-            Name to type: all of the first must be there; all or none of the second.
+        needed, *groups : mapping of str to str
+            Name to type: all of the first must be there; all or none of each of the others.
 
         Raises
         ------
         DumpFormatError
             If one is missing, unknown, there twice or of another type.
         """
-        known = {**needed, **group}
+        known = {name: dtype for columns in (needed, *groups) for name, dtype in columns.items()}
         arrays: dict[str, NDArray[Any]] = {}
         offsets: dict[str, int] = {}
         for name, dtype, count, offset, _ in native.read_directory(path, data):
@@ -61,8 +61,8 @@ class Columns:
                 raise DumpFormatError(path, offset, f"column {name!r} has type {dtype!r}, not {known[name]!r}")
             arrays[name] = _view(data, dtype, count, offset)
             offsets[name] = offset
-        wanted = known if any(name in arrays for name in group) else needed
-        missing = [name for name in wanted if name not in arrays]
+        there = [group for group in groups if any(name in arrays for name in group)]
+        missing = [name for columns in (needed, *there) for name in columns if name not in arrays]
         if missing:
             raise DumpFormatError(path, len(data), f"column {missing[0]!r} is missing")
         return cls(path, arrays, offsets)

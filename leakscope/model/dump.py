@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from leakscope.model.allocations import AllocationTable, StackTable, StringTable, ThreadTable
     from leakscope.model.chunks import ChunkTable
     from leakscope.model.heap import HeapGraph, HeapMeta
+    from leakscope.model.pools import Pools
     from leakscope.model.series import Series
 
 SCHEMA = "leakscope.dump/1"
@@ -239,6 +240,8 @@ class Dump:
         Measurements from the beginning up to this moment.
     load_heap : callable or None
         Gives the object graph, the same one every time; None if there is none.
+    pools : Pools or None
+        Pools and their handles; None in dumps that know of none.
     """
 
     source: str
@@ -250,6 +253,7 @@ class Dump:
     chunks: ChunkTable
     series: Series
     load_heap: Callable[[], HeapGraph] | None = None
+    pools: Pools | None = None
 
     @property
     def heap(self) -> HeapGraph | None:
