@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from leakscope.model.config import CaptureConfig
     from leakscope.model.dump import Dump
+    from leakscope.model.gate import GateResult, Trial
     from leakscope.model.holding import Holding
+    from leakscope.model.policy import Baseline, Policy
     from leakscope.model.recording import Progress, Recording
     from leakscope.model.report import Grouping, Report
     from leakscope.model.rule_page import RulePage
@@ -187,6 +189,46 @@ def explain(code: str | None = None) -> tuple[RulePage, ...]:
     if not found:
         raise UsageError(f"there is no rule {code!r}", "leakscope explain lists them")
     return found
+
+
+def gate(
+    trials: Sequence[Trial],
+    policy: Policy | None = None,
+    baseline: Baseline | None = None,
+    *,
+    folder: str = "",
+    root: str = "",
+    command: str = "",
+) -> GateResult:
+    """
+    What follows from judged runs of a program: pass, fail, or too little evidence.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        At least one, in the order they were run, each with as much work as the one before or more.
+    policy : Policy, optional
+        By default leaks fail, and growth above 64 KiB.
+    baseline : Baseline, optional
+        What is known already.
+    folder, root, command : str
+        For reports: where the gate was called, the folder that paths are told from, what was run.
+
+    Returns
+    -------
+    GateResult
+        ``undecided`` if a further run would tell more.
+
+    Raises
+    ------
+    UsageError
+        If there is no trial.
+    """
+    from leakscope.policy import gate as decide
+
+    if not trials:
+        raise UsageError("there is nothing to decide about", "name a program or dumps: leakscope gate -- app.py")
+    return decide(trials, policy, baseline, folder=folder, root=root, command=command)
 
 
 def path(dump: Dump, subject: str, *, limit: int = 5) -> Holding:

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": {"units", "model", "analysis"},
     "caveats": {"units", "model", "analysis"},
     "verdict": {"units", "model", "analysis", "rules", "caveats"},
-    "policy": {"errors", "model"},
+    "policy": {"errors", "units", "model"},
     "reports": {"errors", "units", "model"},
     "telemetry": {"errors", "units", "model"},
     "api": {
@@ -60,6 +60,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "capture": {"numpy", "psutil"},
     "reports": {"rich"},
     "cli": {"click", "rich", "tomli"},  # tomli where the standard library has no tomllib yet
+    "policy": {"tomli"},  # as in cli
     "live": {"objgraph", "pympler"},
     "pytest_plugin": {"pytest"},
 }

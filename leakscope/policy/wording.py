@@ -1,0 +1,109 @@
+"""
+Why a finding fails or passes, in one sentence.
+
+It knows wording; it refuses to decide.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leakscope.model.gate import Outcome
+from leakscope.units import format_bytes, format_count, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leakscope.model.gate import Breach, Decision, GateStatus, Trial
+    from leakscope.policy.confirming import Sighting
+
+_COUNTED = (
+    (Outcome.KNOWN, "known"), (Outcome.SUPPRESSED, "suppressed"), (Outcome.WITHIN, "within limits"),
+    (Outcome.UNCONFIRMED, "seen once and not again"), (Outcome.DOUBT, "in doubt"), (Outcome.TOLD, "for information"),
+)  # fmt: skip
+
+
+def work_text(trial: Trial) -> str:
+    """``with 200 iterations``; "" if the work cannot be told."""
+    if trial.work is None:
+        return ""
+    if trial.unit == "second":
+        return f"over {format_duration(trial.work)}"
+    return f"with {format_count(trial.work)} iteration{'' if trial.work == 1 else 's'}"
+
+
+def reason_for(sighting: Sighting, trials: Sequence[Trial], outcome: Outcome, rate: float | None, **why: Any) -> str:
+    """
+    One sentence for a decision.
+
+    Parameters
+    ----------
+    sighting : Sighting
+    trials : sequence of Trial
+    outcome : Outcome
+    rate : float or None
+        Bytes for each further unit of work.
+    **why
+        The limit, entry or suppression that decides.
+    """
+    if outcome in (Outcome.NEW, Outcome.SUSPECT, Outcome.UNCONFIRMED):
+        return _confirmed(sighting, trials, rate) if outcome is Outcome.NEW else _unconfirmed(sighting, trials, outcome)
+    if outcome is Outcome.SUPPRESSED:
+        entry = why["suppression"]
+        return f"suppressed by {entry.origin} ({entry.text}): {entry.reason}"
+    if outcome is Outcome.KNOWN:
+        entry = why["entry"]
+        return f"known since {entry.added}" + (f": {entry.note}" if entry.note else "")
+    if outcome is Outcome.WITHIN:
+        return f"within the limit: {why['limit'].text}"
+    if outcome is Outcome.DOUBT:
+        return "too little evidence to call it a leak or not"
+    return "no limit of the policy is about it"
+
+
+def _confirmed(sighting: Sighting, trials: Sequence[Trial], rate: float | None) -> str:
+    if len(sighting.seen_in) < 2:
+        return "new: not in the baseline"
+    first, last = (trials[index] for index in (sighting.seen_in[0], sighting.seen_in[-1]))
+    if rate is None or rate <= 0:
+        return "new, and seen again in a second run"
+    more = f"from {work_text(first).removeprefix('with ')} to {work_text(last).removeprefix('with ')}"
+    return f"new, and it grows with the work: {format_bytes(rate)} per {last.unit} more, {more}"
+
+
+def _unconfirmed(sighting: Sighting, trials: Sequence[Trial], outcome: Outcome) -> str:
+    if outcome is Outcome.SUSPECT:
+        return "suspected: another run has to show it again"
+    if len(sighting.seen_in) < 2:
+        at = work_text(trials[sighting.seen_in[0]])
+        seen = f"seen in run {sighting.seen_in[0] + 1}{f' ({at})' if at else ''} and in no other of {len(trials)}"
+        return f"{seen}: no leak that can be relied on"
+    return "it did not grow with the work: a one-time cost, or something that fills up"
+
+
+def conclusion(
+    decisions: Sequence[Decision],
+    breaches: Sequence[Breach],
+    trials: Sequence[Trial],
+    *,
+    thin: bool,
+    status: GateStatus,
+) -> str:
+    """The first line of every gate report: what the gate says, and what it counted."""
+    new = [decision for decision in decisions if decision.outcome is Outcome.NEW]
+    runs = f"in {len(trials)} run{'' if len(trials) == 1 else 's'}"
+    if new or any(breach.confirmed for breach in breaches):
+        parts = [f"{len(new)} new {'leak' if len(new) == 1 else 'leaks'}"] if new else []
+        parts += [f"{len(breaches)} {'limit' if len(breaches) == 1 else 'limits'} passed"] if breaches else []
+        said = f"failed: {' and '.join(parts)} {runs}"
+    elif thin:
+        why = trials[-1].report.sentence.rstrip(".")
+        said = f"{status} for thin evidence {runs}: {why[:1].lower()}{why[1:]}"
+    else:
+        said = f"passed: no new leak {runs}"
+    counted = [
+        f"{count} {word}"
+        for outcome, word in _COUNTED
+        if (count := sum(decision.outcome is outcome for decision in decisions))
+    ]
+    return f"{said}; {', '.join(counted)}" if counted else said

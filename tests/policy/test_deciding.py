@@ -1,0 +1,191 @@
+"""What follows from findings: the table of a gate, a row at a time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from gating import KIB, finding, report, trial
+
+from leakscope.model.gate import GateResult, Outcome, Trial
+from leakscope.model.policy import DEFAULT_LIMITS, Baseline, BaselineEntry, Limit, Policy, Suppression
+from leakscope.policy import gate
+
+ONCE = Policy(repeats=1)
+
+
+def outcomes(result: GateResult) -> dict[str, Outcome]:
+    return {decision.finding.fingerprint: decision.outcome for decision in result.decisions}
+
+
+def test_nothing_found_passes_without_a_second_run() -> None:
+    result = gate([trial()])
+
+    assert (result.status, result.exit_code, result.undecided) == ("passed", 0, False)
+
+
+def test_a_leak_fails_at_once_if_one_run_is_all_there_is() -> None:
+    result = gate([trial(finding())], ONCE)
+
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert outcomes(result) == {"a": Outcome.NEW}
+
+
+def test_a_leak_of_one_run_is_a_suspect_where_a_second_is_allowed() -> None:
+    result = gate([trial(finding())])
+
+    assert (result.status, result.undecided) == ("passed", True)
+    assert outcomes(result) == {"a": Outcome.SUSPECT}
+
+
+def test_a_leak_that_grows_with_the_work_fails() -> None:
+    result = gate([trial(finding(gain=100), work=10), trial(finding(gain=200), work=20)])
+
+    assert (result.status, result.undecided) == ("failed", False)
+    assert result.decisions[0].rate == 10.0
+    assert "10 B per iteration more, from 10 iterations to 20 iterations" in result.decisions[0].reason
+
+
+def test_a_one_time_cost_passes_and_is_told() -> None:
+    same = [trial(finding(gain=100), work=work) for work in (10, 20, 40)]
+
+    undecided = gate(same[:2])
+    result = gate(same)
+
+    assert undecided.undecided
+    assert (result.status, result.undecided) == ("passed", False)
+    assert outcomes(result) == {"a": Outcome.UNCONFIRMED}
+    assert "one-time cost" in result.decisions[0].reason
+
+
+def test_a_leak_without_told_work_fails_if_it_comes_back_under_the_same_name() -> None:
+    assert gate([trial(finding("a")), trial(finding("a"))]).status == "failed"
+    other = gate([trial(finding("a")), trial(finding("b")), trial()])
+    assert (other.status, set(outcomes(other).values())) == ("passed", {Outcome.UNCONFIRMED})
+
+
+def test_a_leak_that_one_of_three_runs_misses_still_fails() -> None:
+    result = gate([trial(finding(gain=100), work=1), trial(work=2), trial(finding(gain=390), work=4)])
+
+    assert result.status == "failed"
+    assert result.decisions[0].seen_in == (0, 2)
+
+
+def test_what_the_baseline_knows_passes_and_what_it_knows_in_vain_is_stale() -> None:
+    known = tuple(BaselineEntry(name, "LS601", "", "ours", "2026-01-01") for name in ("a", "gone"))
+
+    result = gate([trial(finding("a"))], ONCE, Baseline(known))
+
+    assert (result.status, outcomes(result)) == ("passed", {"a": Outcome.KNOWN})
+    assert [entry.fingerprint for entry in result.stale] == ["gone"]
+    assert result.sentence == "passed: no new leak in 1 run; 1 known"
+
+
+def test_a_new_leak_beside_a_known_one_fails() -> None:
+    known = Baseline((BaselineEntry("a", "LS601", "", "", "2026-01-01"),))
+
+    assert gate([trial(finding("a"), finding("b"))], ONCE, known).status == "failed"
+
+
+def test_a_suppression_passes_with_its_reason() -> None:
+    policy = replace(ONCE, suppressions=(Suppression("by design", module="app"),))
+
+    result = gate([trial(finding())], policy)
+
+    assert (result.status, outcomes(result)) == ("passed", {"a": Outcome.SUPPRESSED})
+    assert result.decisions[0].reason == "suppressed by policy (module app): by design"
+
+
+@pytest.mark.parametrize("verdict", ["FRAGMENTATION", "POOLING", "BOUNDED"])
+def test_fragmentation_pooling_and_bounds_inform(verdict: str) -> None:
+    result = gate([trial(finding(verdict=verdict))], ONCE)
+
+    assert (result.status, outcomes(result)) == ("passed", {"a": Outcome.TOLD})
+
+
+def test_fragmentation_fails_if_the_policy_limits_it() -> None:
+    limited = replace(ONCE, limits=(*DEFAULT_LIMITS, Limit("verdict", "FRAGMENTATION", bytes=KIB)))
+
+    assert gate([trial(finding(verdict="FRAGMENTATION"))], limited).status == "failed"
+
+
+def test_growth_fails_above_its_limit_alone_or_together() -> None:
+    small = [finding(name, gain=40 * KIB, verdict="GROWTH") for name in "ab"]
+
+    assert gate([trial(small[0])], ONCE).status == "passed"
+    assert gate([trial(*small)], ONCE).status == "failed"
+
+
+def test_the_limit_of_a_type_comes_before_that_of_a_module_and_that_before_the_verdicts() -> None:
+    module = Limit("module", "app", bytes=200 * KIB)
+    kind = Limit("type", "app.A", count=5)
+
+    assert gate([trial(finding())], replace(ONCE, limits=(*DEFAULT_LIMITS, module))).status == "passed"
+    assert gate([trial(finding())], replace(ONCE, limits=(*DEFAULT_LIMITS, module, kind))).status == "failed"
+
+
+def test_a_limit_per_iteration_is_held_against_what_more_work_adds() -> None:
+    runs = [trial(finding(gain=5000 + 100 * work, verdict="GROWTH"), work=work) for work in (10, 20)]
+
+    def with_limit(most: int) -> Policy:
+        return Policy(limits=(Limit("verdict", "GROWTH", bytes=most, per="iteration"),), repeats=2)
+
+    assert gate(runs, with_limit(100)).status == "passed"
+    assert gate([runs[0], trial(finding(gain=11000, verdict="GROWTH"), work=20)], with_limit(100)).status == "failed"
+
+
+def test_an_absolute_limit_means_the_work_of_the_first_run() -> None:
+    runs = [trial(finding(gain=50 * KIB * n, verdict="GROWTH"), work=n) for n in (1, 2, 4)]
+
+    assert gate(runs).status == "passed"
+
+
+def test_the_total_has_limits_too() -> None:
+    policy = Policy(limits=(Limit("total", "*", bytes=KIB, per="iteration"),), repeats=2)
+
+    def run(live: int, work: int) -> Trial:
+        return Trial(report(live=(0, live)), work)
+
+    assert gate([run(9000, 8), run(9000 + 8 * KIB, 16)], policy).status == "passed"
+    failed = gate([run(9000, 8), run(9000 + 9 * KIB, 16)], policy)
+    assert failed.status == "failed"
+    assert failed.breaches[0].sentence == (
+        "all live memory together gained 1.1 KiB per iteration; the limit is 1.0 KiB per iteration"
+    )
+
+
+@pytest.mark.parametrize(("said", "status"), [("tell", "inconclusive"), ("pass", "passed"), ("fail", "failed")])
+def test_thin_evidence_asks_for_more_runs_and_then_is_what_the_policy_says(said: str, status: str) -> None:
+    policy = Policy(repeats=2, inconclusive=said)  # type: ignore[arg-type]
+    thin = trial(verdict="UNKNOWN")
+
+    assert gate([thin], policy).undecided
+    assert gate([thin, thin], policy).status == status
+    assert gate([thin, trial()], policy).status == "passed"
+
+
+def test_a_doubt_beside_something_sure_does_not_make_a_run_inconclusive() -> None:
+    result = gate([trial(finding(verdict="BOUNDED"), finding("b", verdict="UNKNOWN"))], ONCE)
+
+    assert (result.status, outcomes(result)) == ("passed", {"a": Outcome.TOLD, "b": Outcome.DOUBT})
+
+
+def test_a_known_doubt_is_no_doubt() -> None:
+    known = Baseline((BaselineEntry("a", "LS601", "", "", "2026-01-01"),))
+
+    assert gate([trial(finding(verdict="UNKNOWN"))], ONCE, known).status == "passed"
+
+
+def test_scaling_agrees_with_the_plain_definition_on_random_amounts() -> None:
+    draw = random.Random(6)
+    for _ in range(500):
+        work, factor = draw.randint(1, 100), draw.choice([2, 4])
+        first, second = draw.randint(1, 1000), draw.randint(0, 4000)
+        runs = [
+            trial(finding(gain=gain, count=gain), work=at)
+            for gain, at in ((first, work), (second, work * factor))
+        ]  # fmt: skip
+
+        pace, further = first / work, (second - first) / (work * factor - work)
+        assert (gate(runs, Policy(repeats=2)).status == "failed") == (further >= pace / 2)
