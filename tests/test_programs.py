@@ -24,7 +24,7 @@ CULPRITS = {
     # What is made there, or where the sessions themselves are made: exact recording knows both.
     "web_cache.py": ("Session", "process_request_thread"),
 }
-NEEDS = {"numpy_pile.py": "numpy"}
+NEEDS = {"numpy_pile.py": "numpy", "spectra.py": "numpy"}
 
 pytestmark = pytest.mark.slow
 modes = pytest.mark.parametrize("mode", [[], ["--exact"]], ids=["sampled", "exact"])
