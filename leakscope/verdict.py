@@ -115,6 +115,9 @@ def _overlap(earlier: Finding, later: Finding) -> bool:
     a, b = earlier.subject, later.subject
     if a == b:
         return True
+    # What is free is not what is alive, and what is free in one allocator is not so in another.
+    if "chunks" in (a.kind, b.kind) and (a.kind, a.pool) != (b.kind, b.pool):
+        return Verdict.UNKNOWN in (earlier.verdict, later.verdict) and _same_place(earlier, later)
     if not (_same_place(earlier, later) or _keeps(earlier, later)):
         return False
     if Verdict.UNKNOWN in (earlier.verdict, later.verdict):

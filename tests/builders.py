@@ -30,6 +30,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from chunk_builders import books_of
 from pool_builders import Lent, PoolBooks
 
 from leakscope.formats import lks
@@ -232,7 +233,7 @@ class _Run:
         row |= {name: float(getattr(totals, name)) for name in SERIES_COLUMNS if hasattr(totals, name)}
         rss = QUIET_BYTES + totals.live_bytes if rss_bytes is None else rss_bytes
         row |= {"time_s": self.time_s, "rss_bytes": rss, "threads": len(self.threads), "cpu_s": self.time_s / 2}
-        row |= {"ledger_bytes": 1 << 20}
+        row |= {"ledger_bytes": 1 << 20, **books_of(self.chunk_batches, self.measures)}
         ages: dict[int, list[float]] = {}
         counts: Counter[int] = Counter()
         for key, batches in self.blocks.items():

@@ -75,7 +75,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 TABLE_FOLDERS: dict[str, set[str]] = {
     "formats": {"format", "lks_columns", "lks_heap", "lks_pools"},
     "pools": {"pool"},
-    "rules": {"rule", "made"},
+    "rules": {"rule", "made", "unused"},
     "reports": {"report_format", "first_screen", "heap_screen", "pieces", "holding", "holding_dot"},
     "telemetry": {"exporter"},
 }

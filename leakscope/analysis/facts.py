@@ -21,6 +21,7 @@ from leakscope.analysis.residence import Residence, where_memory_went
 from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.series import SURE, Trend, level_since, trend
 from leakscope.analysis.sites import Sites, find_sites, named_groups
+from leakscope.analysis.slack import Slack, find_slack
 from leakscope.analysis.sources import is_command, plain_function, program_roots
 from leakscope.analysis.unaccounted import Unaccounted
 from leakscope.analysis.walked import Walked, walked_dumps
@@ -171,6 +172,11 @@ class Facts:
     def residence(self) -> Residence:
         """Where the resident memory of the last dump went."""
         return where_memory_went(self.last)
+
+    @cached_property
+    def slack(self) -> Slack | None:
+        """Memory that allocators hold and nobody uses, if there is so much of it that it matters."""
+        return find_slack(self.run, self.window)
 
     @cached_property
     def end_s(self) -> float:

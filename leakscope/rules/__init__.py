@@ -7,8 +7,10 @@ It knows the order, in which rules that explain come before rules that accuse; i
 
 from __future__ import annotations
 
+from leakscope.rules.deserted import DESERTED
 from leakscope.rules.exports import EXPORTS
 from leakscope.rules.filling import FILLING
+from leakscope.rules.fragmentation import FRAGMENTATION
 from leakscope.rules.garbage import GARBAGE
 from leakscope.rules.growth import GROWTH
 from leakscope.rules.kept import KEPT
@@ -18,5 +20,17 @@ from leakscope.rules.piling import PILING
 from leakscope.rules.rule import Rule
 from leakscope.rules.unreached import UNREACHED
 
-RULES: tuple[Rule, ...] = (FILLING, GARBAGE, EXPORTS, LEAK, UNREACHED, OWNERLESS, PILING, GROWTH, KEPT)
+RULES: tuple[Rule, ...] = (
+    FRAGMENTATION,
+    DESERTED,
+    FILLING,
+    GARBAGE,
+    EXPORTS,
+    LEAK,
+    UNREACHED,
+    OWNERLESS,
+    PILING,
+    GROWTH,
+    KEPT,
+)
 """Every rule; a new one is one file and one entry here, at its place."""
