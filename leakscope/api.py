@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from leakscope.errors import DiskFull, DumpNotWritten, UsageError
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from leakscope.model.recording import Progress, Recording
     from leakscope.model.report import Grouping, Report
     from leakscope.model.rule_page import RulePage
+
+T = TypeVar("T", bound=type)
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{8,16}")
 
@@ -113,6 +115,41 @@ def dump(timeout_s: float = 60.0, heap: bool = True) -> str:
     from leakscope.capture import session
 
     return session.dump(timeout_s, heap)
+
+
+def watch_pool(
+    cls: T,
+    *,
+    acquire: str | Iterable[str] = "__init__",
+    retain: str | Iterable[str] = (),
+    release: str | Iterable[str] = (),
+    touch: str | Iterable[str] = (),
+    size: str | int | Callable[[Any], int] | None = None,
+    name: str | None = None,
+    pool: type | None = None,
+) -> T:
+    """
+    The class of a pool's handles; each of these has a history from now on.
+
+    Nothing is done, at no cost, in a program that does not.
+
+    Parameters
+    ----------
+    cls : type
+        Class of the handles.
+    acquire, retain, release, touch, size, name, pool
+        As in ``leakscope.watching.watch_pool``: names of methods of the handle or the pool.
+
+    Raises
+    ------
+    UsageError
+        If there is no such method, or the class cannot be changed.
+    """
+    from leakscope import watching
+
+    return watching.watch_pool(
+        cls, acquire=acquire, retain=retain, release=release, touch=touch, size=size, name=name, pool=pool
+    )
 
 
 def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[Dump]:

@@ -61,6 +61,11 @@ def _losses(health: Health, dump: Dump) -> Iterator[str]:
         yield f"{found}; what was allocated there is booked without a stack"
     if health.dropped_threads:
         yield f"{_count(health.dropped_threads, 'thread', 'found no room in the ledger')}, and a name for all of these"
+    if health.dropped_handles:
+        yield f"{_count(health.dropped_handles, 'handle')} of pools not recorded, for lack of room in the ledger"
+    if health.dropped_crosses:
+        found = _count(health.dropped_crosses, "time", "")
+        yield f"the table of who releases what whom acquired was full ({found}): releases are missing in it"
     if health.tracer_lost:
         yield (
             f"another tool took the allocator hooks away ({_count(health.tracer_lost, 'time', '')}); "

@@ -40,8 +40,8 @@ Sites = Mapping[str, int | tuple[int, int]]
 Touch = tuple[str, str, str]  # kind, stack, thread
 
 HANDLE = {
-    "serial": "u8", "pool": "u4", "address": "u8", "size": "u8", "count": "i4", "state": "u1", "handles": "u8",
-    "bytes": "u8", "stack": "u4", "thread": "u4", "born_s": "f4", "last_s": "f4",
+    "serial": "u8", "pool": "u4", "address": "u8", "size": "u8", "count": "i4", "state": "u1", "releases": "u4",
+    "handles": "u8", "bytes": "u8", "stack": "u4", "thread": "u4", "born_s": "f4", "last_s": "f4",
 }  # fmt: skip
 CROSS = {"pool": "u4", "stack": "u4", "acquired_by": "u4", "released_by": "u4", "handles": "u8", "bytes": "u8"}
 
@@ -122,7 +122,7 @@ class PoolBooks:
             return None
         handles = self._handles()
         return Pools(self._pools(), HandleTable(**_columns([row for row, _ in handles], HANDLE)),
-                     self._touches([lent for _, lent in handles], [row[10] for row, _ in handles]),
+                     self._touches([lent for _, lent in handles], [row[11] for row, _ in handles]),
                      CrossTable(**_columns(self._cross(), CROSS)))  # fmt: skip
 
     def _meet(self, lent: Lent) -> None:
@@ -179,16 +179,17 @@ class PoolBooks:
         for lent, batches in self.batches.items():
             state = HANDLE_STATES.index(lent.state)
             counts = 1 + sum({"retained": 1, "released": -1}.get(kind, 0) for kind, _, _ in lent.touches)
+            released = sum(kind == "released" for kind, _, _ in lent.touches)
             at = (self.stack(lent.site), self.thread(lent.thread))
             pool = self.names.index(lent.pool)
             if _is_out(lent):
                 for batch in batches:
                     for one in range(batch.serial, batch.serial + batch.count):
-                        row = (one, pool, 0x5000_0000 + 64 * one, lent.size, counts, state, 1, lent.size, *at)
-                        rows.append(((*row, batch.born_s, batch.born_s), lent))
+                        row = (one, pool, 0x5000_0000 + 64 * one, lent.size, counts, state, released, 1, lent.size)
+                        rows.append(((*row, *at, batch.born_s, batch.born_s), lent))
             elif batches:
                 count, first = self._count(lent), batches[0]
-                row = (first.serial, pool, 0x5000_0000 + 64 * first.serial, lent.size, counts, state, count)
+                row = (first.serial, pool, 0x5000_0000 + 64 * first.serial, lent.size, counts, state, released, count)
                 rows.append(((*row, count * lent.size, *at, first.born_s, batches[-1].born_s), lent))
         return rows
 

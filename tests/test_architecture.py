@@ -34,6 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pools": {"errors", "model"},
     "capture.session": {"errors", "native"},
     "capture": {"errors", "units", "model", "native", "pools", "capture.session"},
+    "handing": {"native"},
+    "wrapping": {"native"},
+    "watching": {"errors", "native", "handing", "wrapping"},
     "kernels": {"errors", "native"},
     "analysis": {"errors", "model", "native", "kernels", "pools"},
     "rules": {"units", "model", "analysis"},
@@ -44,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telemetry": {"errors", "units", "model"},
     "api": {
         "errors", "model", "capture", "capture.session", "formats", "analysis", "rules", "verdict", "policy", "reports",
-        "telemetry",
+        "telemetry", "watching",
     },
     "cli": {"errors", "units", "model", "api"},
     "live": {"errors"},
@@ -270,6 +273,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         "import leakscope.native as native; native.recording()",
         "import leakscope.capture.session",
         "import leakscope; leakscope.dump",
+        "import leakscope; leakscope.watch_pool(object)",
+        "import leakscope.watching",
     ],
 )
 def test_a_traced_program_that_imports_us_gets_the_standard_library_and_the_core_only(use: str) -> None:

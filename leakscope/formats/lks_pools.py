@@ -44,6 +44,7 @@ TABLES: dict[str, dict[str, str]] = {
         "size": "u8",
         "count": "i4",
         "state": "u1",
+        "releases": "u4",
         "handles": "u8",
         "bytes": "u8",
         "stack": "u4",

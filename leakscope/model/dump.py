@@ -68,6 +68,8 @@ class Health:
         Times another tool took the allocator hooks away.
     freelists : int
         Index into `FREELISTS`.
+    dropped_handles, dropped_crosses : int
+        Handles of pools, and pairs of threads that exchange them, not recorded for lack of room.
     """
 
     dropped_stacks: int = 0
@@ -78,6 +80,8 @@ class Health:
     truncated_stacks: int = 0
     tracer_lost: int = 0
     freelists: int = 0
+    dropped_handles: int = 0
+    dropped_crosses: int = 0
 
     @property
     def complete(self) -> bool:

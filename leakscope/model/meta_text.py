@@ -24,6 +24,8 @@ _TEXTS = ("leakscope", "runtime", "runtime_version", "cwd", "reason", "platform"
 _WHOLES = ("pid", "number", "interval_bytes", "exact_bytes", "max_frames")
 _REALS = ("taken_unix_s", "elapsed_s")
 _LISTS = ("argv", "domains", "chunk_kinds")
+# Dumps from before there were pools have none of these.
+_LATER_HEALTH = ("dropped_handles", "dropped_crosses")
 _PLACES = ("process", "child")
 
 
@@ -65,7 +67,8 @@ def read_meta(text: str | bytes) -> tuple[DumpMeta, Health]:
     if meta.interval_bytes < 1:
         raise ValueError("meta: interval_bytes is below 1")
     health = _object(data, "health")
-    return meta, Health(**{field.name: _whole(health, field.name, "health.") for field in fields(Health)})
+    known = [field.name for field in fields(Health) if field.name in health or field.name not in _LATER_HEALTH]
+    return meta, Health(**{name: _whole(health, name, "health.") for name in known})
 
 
 def write_meta(meta: DumpMeta, health: Health) -> str:

@@ -97,6 +97,8 @@ class HandleTable:
     state : ndarray of uint8, shape (h,)
         `HELD` and the like, index into `HANDLE_STATES`.  `RETAINED` is a handle that was released, but not as often as
         it was acquired and retained.
+    releases : ndarray of uint32, shape (h,)
+        How often it was released.
     handles, bytes : ndarray of uint64, shape (h,)
         How many handles the row stands for, and their bytes together.
     stack : ndarray of uint32, shape (h,)
@@ -114,6 +116,7 @@ class HandleTable:
     size: U8
     count: I4
     state: U1
+    releases: U4
     handles: U8
     bytes: U8
     stack: U4
@@ -124,8 +127,9 @@ class HandleTable:
     def __post_init__(self) -> None:
         columns: dict[str, Column] = {
             "serial": self.serial, "pool": self.pool, "address": self.address, "size": self.size,
-            "count": self.count, "state": self.state, "handles": self.handles, "bytes": self.bytes,
-            "stack": self.stack, "thread": self.thread, "born_s": self.born_s, "last_s": self.last_s,
+            "count": self.count, "state": self.state, "releases": self.releases, "handles": self.handles,
+            "bytes": self.bytes, "stack": self.stack, "thread": self.thread, "born_s": self.born_s,
+            "last_s": self.last_s,
         }  # fmt: skip
         check_columns("HandleTable", columns)
 

@@ -57,12 +57,25 @@ inline std::string broken_promise(const DumpColumns& dump) {
              {"live.stack", count("stack.frame"), "live.address"},
              {"live.thread", count("thread.name"), "live.size"},
              {"chunk.stack", count("stack.frame"), "chunk.address"},
-             {"chunk.thread", count("thread.name"), "chunk.size"}};
+             {"chunk.thread", count("thread.name"), "chunk.size"},
+             {"pool.name", offset.size() - 1, "pool.used_bytes"},
+             {"pool.source", offset.size() - 1, "pool.released"},
+             {"handle.pool", count("pool.name"), "handle.address"},
+             {"handle.stack", count("stack.frame"), "handle.last_s"},
+             {"handle.thread", count("thread.name"), "handle.handles"},
+             {"touch.handle", count("handle.state"), "touch.kind"},
+             {"touch.stack", count("stack.frame"), "touch.time_s"},
+             {"touch.thread", count("thread.name"), "touch.kind"},
+             {"cross.pool", count("pool.name"), "cross.bytes"},
+             {"cross.stack", count("stack.frame"), "cross.handles"},
+             {"cross.acquired_by", count("thread.name"), "cross.handles"}};
   for (const auto& [name, rows, table] : ids) {
     if (count(name) != count(table)) return name;
     for (const std::uint32_t id : column<std::uint32_t>(dump, name))
       if (id >= rows) return name;
   }
+  for (const std::uint32_t by : column<std::uint32_t>(dump, "cross.released_by"))
+    if (by != ~std::uint32_t{0} && by >= count("thread.name")) return "cross.released_by";
   const auto parent = column<std::uint32_t>(dump, "stack.parent");
   for (std::size_t id = 1; id < parent.size(); ++id)
     if (parent[id] >= id) return "stack.parent";

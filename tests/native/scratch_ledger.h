@@ -80,6 +80,8 @@ class ScratchLedger {
   static void shrink(Header& header) {
     header.block_rows.bytes = 1024 * sizeof(BlockRow);
     header.chunk_rows.bytes = 256 * sizeof(ChunkRow);
+    header.handle_rows.bytes = 256 * sizeof(HandleRow);
+    header.cross_rows.bytes = 256 * sizeof(CrossRow);
     header.heap.bytes = std::uint64_t{1} << 24;
     if (header.shadow_regions.bytes == 0) return;
     header.shadow_bases.bytes = 8 * sizeof(std::uint64_t);

@@ -61,6 +61,9 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   for (Section& section : header.counters) place(section, sizeof(Counters) * nodes);
   place(header.block_rows, sizeof(BlockRow) << 24);
   place(header.chunk_rows, sizeof(ChunkRow) << 17);
+  place(header.pool_rows, sizeof(PoolRow) * pool_limit);
+  place(header.handle_rows, sizeof(HandleRow) * handle_limit);
+  place(header.cross_rows, sizeof(CrossRow) * cross_limit);
   place(header.heap, heap_bytes());
   place(header.shadow_directory, exact ? shadow_directory_bytes : 0);
   place(header.shadow_bases, exact ? sizeof(std::uint64_t) * shadow_regions() : 0);
@@ -71,6 +74,8 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   header.frame_count = 1;
   header.node_count = 1;
   header.block_high = 1;
+  header.handle_high = 1;
+  header.cross_high = 1;
 }
 
 bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
@@ -79,8 +84,9 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
     return false;
   for (const Section* section :
        {&header.threads, &header.string_index, &header.string_bytes, &header.frames, &header.nodes,
-        &header.counters[0], &header.counters[1], &header.block_rows, &header.chunk_rows, &header.heap,
-        &header.shadow_directory, &header.shadow_bases, &header.shadow_regions}) {
+        &header.counters[0], &header.counters[1], &header.block_rows, &header.chunk_rows, &header.pool_rows,
+        &header.handle_rows, &header.cross_rows, &header.heap, &header.shadow_directory, &header.shadow_bases,
+        &header.shadow_regions}) {
     if (section->offset % page != 0 || section->offset > header.file_bytes ||
         section->bytes > header.file_bytes - section->offset)
       return false;
@@ -91,7 +97,8 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
     if (counters.bytes / sizeof(Counters) < nodes) return false;
   if (nodes == 0 || header.frames.bytes < sizeof(Frame) ||
       header.string_index.bytes < sizeof(std::uint64_t) ||
-      header.threads.bytes < sizeof(ThreadRow) * thread_limit || header.heap.bytes < sizeof(HeapArea))
+      header.threads.bytes < sizeof(ThreadRow) * thread_limit ||
+      header.pool_rows.bytes < sizeof(PoolRow) * pool_limit || header.heap.bytes < sizeof(HeapArea))
     return false;
   return header.shadow_regions.bytes == 0 || (header.shadow_directory.bytes >= shadow_directory_bytes &&
                                               header.shadow_regions.bytes / shadow_region_bytes >=

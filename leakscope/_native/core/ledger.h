@@ -9,6 +9,7 @@
 //           Counters[2][]     per node: [0] updated under the interpreter's lock, [1] atomically
 //           BlockRow[]        live blocks, dense, in no order
 //           ChunkRow[]        arenas and mappings
+//           PoolRow[] HandleRow[] CrossRow[]     pools, see pool_rows.h
 //           HeapArea          the object graph on its way out of the program, see heap_area.h
 //           shadow            exact recording only: 8 bytes per 16 bytes of heap, see shadow_table.h
 //
@@ -23,6 +24,7 @@
 #include <cstdint>
 
 #include "heap_area.h"
+#include "pool_rows.h"
 #include "types.h"
 
 namespace leakscope {
@@ -56,7 +58,8 @@ struct DomainTotals {
 // Where everything lies. Fixed when a ledger is laid out: a reader takes a copy once is_sound() has checked it.
 struct Sections {
   Section threads, string_index, string_bytes, frames, nodes, counters[2];
-  Section block_rows, chunk_rows, heap, shadow_directory, shadow_bases, shadow_regions;
+  Section block_rows, chunk_rows, pool_rows, handle_rows, cross_rows, heap, shadow_directory, shadow_bases,
+      shadow_regions;
 };
 
 struct Header : Sections {
@@ -77,11 +80,12 @@ struct Header : Sections {
   FreeLists free_lists;
 
   std::atomic<std::uint32_t> thread_count, string_count, frame_count, node_count, block_high, chunk_high;
+  std::atomic<std::uint32_t> pool_count, handle_high, cross_high;
   std::atomic<std::uint32_t> shadow_region_count;
   std::atomic<std::uint64_t> string_used;
 
   std::atomic<std::uint64_t> dropped_stacks, dropped_blocks, dropped_threads, reused_threads, unknown_frees,
-      collisions, truncated_stacks, tracer_lost, foreign_blocks;
+      collisions, truncated_stacks, tracer_lost, foreign_blocks, dropped_handles, dropped_crosses;
   DomainTotals totals[2][domain_count];  // [0] under the interpreter's lock, [1] atomically
   std::atomic<std::uint64_t> live_arenas, arena_bytes, live_mappings, mapping_bytes, large_mappings;
 
@@ -109,7 +113,7 @@ inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump(
 inline constexpr std::uint32_t reason_exit = 1;     // it is about to tear down its modules
 
 inline constexpr std::uint64_t ledger_magic = 0x4b534c5245474445ULL;
-inline constexpr std::uint32_t ledger_layout = 2;
+inline constexpr std::uint32_t ledger_layout = 3;
 inline constexpr std::uint64_t large_mapping_bytes = 16u << 20;
 
 // Sizes of all sections for a configuration; fills everything a fresh ledger needs. `base` is zeroed memory of at
@@ -140,6 +144,9 @@ class Ledger {
   Counters* counters(int set) const noexcept { return at<Counters>(sections_->counters[set]); }
   BlockRow* block_rows() const noexcept { return at<BlockRow>(sections_->block_rows); }
   ChunkRow* chunk_rows() const noexcept { return at<ChunkRow>(sections_->chunk_rows); }
+  PoolRow* pool_rows() const noexcept { return at<PoolRow>(sections_->pool_rows); }
+  HandleRow* handle_rows() const noexcept { return at<HandleRow>(sections_->handle_rows); }
+  CrossRow* cross_rows() const noexcept { return at<CrossRow>(sections_->cross_rows); }
   HeapArea& heap() const noexcept { return *at<HeapArea>(sections_->heap); }
   std::atomic<std::uint32_t>* shadow_directory() const noexcept { return atoms(sections_->shadow_directory); }
   std::uint64_t* shadow_bases() const noexcept { return at<std::uint64_t>(sections_->shadow_bases); }

@@ -6,6 +6,7 @@
 
 #include "../platform/prim.h"
 #include "elf_symbols.h"
+#include "pool_reader.h"
 
 namespace leakscope {
 namespace {
@@ -178,33 +179,39 @@ DumpColumns LedgerReader::dump() {
   ThreadRows threads(ledger_);
   // Blocks first: what came later than these is not referred to.
   std::vector<std::uint32_t> of_blocks = add_blocks(out, threads), of_chunks = add_chunks(out, threads);
+  PoolReader pools(ledger_, sections_, threads, node_count());
   threads.finish();
   threads.resolve(of_blocks);
   threads.resolve(of_chunks);
+  pools.resolve(threads);
   out.add("live.thread", "u4", std::move(of_blocks));
   out.add("chunk.thread", "u4", std::move(of_chunks));
-  add_threads(out, threads, extra);
+  // Each table refers to the next one, and all of them grow meanwhile.
   add_stacks(out);
-  add_frames(out, extra);
-  add_strings(out, extra);
+  const std::uint32_t frames = frame_count(), strings = string_count();
+  add_threads(out, threads, strings, extra);
+  add_frames(out, frames, strings, extra);
+  pools.add(out, strings, extra);
+  add_strings(out, strings, extra);
   return out;
 }
 
-void LedgerReader::add_strings(DumpColumns& out, std::vector<std::string>& extra) const {
+void LedgerReader::add_strings(DumpColumns& out, std::uint32_t strings,
+                               const std::vector<std::string>& extra) const {
   std::vector<std::uint64_t> offset{0};
   std::vector<char> bytes;
   const auto append = [&](std::string_view text) {
     bytes.insert(bytes.end(), text.begin(), text.end());
     offset.push_back(bytes.size());
   };
-  for (StringId id = 0; id < string_count(); ++id) append(string_at(id));
+  for (StringId id = 0; id < strings; ++id) append(string_at(id));
   for (const std::string& text : extra) append(text);
   out.add("string.offset", "u8", std::move(offset));
   out.add("string.bytes", "u1", std::move(bytes));
 }
 
-void LedgerReader::add_frames(DumpColumns& out, std::vector<std::string>& extra) {
-  const std::uint32_t count = frame_count(), strings = string_count();
+void LedgerReader::add_frames(DumpColumns& out, std::uint32_t count, std::uint32_t strings,
+                              std::vector<std::string>& extra) {
   std::vector<std::uint32_t> function(count), file(count);
   std::vector<std::int32_t> line(count);
   std::vector<std::uint8_t> kind(count);
@@ -265,9 +272,8 @@ void LedgerReader::add_stacks(DumpColumns& out) const {
   for (int at = 0; at < 5; ++at) out.add(names[at], "f8", std::move(columns[at]));
 }
 
-void LedgerReader::add_threads(DumpColumns& out, const ThreadRows& threads,
+void LedgerReader::add_threads(DumpColumns& out, const ThreadRows& threads, std::uint32_t strings,
                                std::vector<std::string>& extra) const {
-  const std::uint32_t strings = string_count();
   std::vector<std::uint32_t> name;
   std::vector<std::uint64_t> native_id;
   std::vector<double> started, ended;

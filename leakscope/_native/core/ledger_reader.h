@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "dump_writer.h"
+#include "dump_columns.h"
 #include "ledger.h"
 #include "shadow_table.h"
 #include "thread_rows.h"
@@ -39,19 +39,6 @@ struct NamedTotal {
   std::int64_t value;
 };
 
-// Columns of a dump, and the memory behind them.
-struct DumpColumns {
-  std::vector<std::shared_ptr<void>> memory;
-  std::vector<Column> columns;
-
-  template <class T>
-  void add(std::string name, const char* dtype, std::vector<T>&& values) {
-    auto kept = std::make_shared<std::vector<T>>(std::move(values));
-    columns.push_back({std::move(name), dtype, kept->data(), kept->size()});
-    memory.push_back(std::move(kept));
-  }
-};
-
 class LedgerReader {
  public:
   // `fd` is the ledger's file, asked which parts of the shadow have memory behind them.
@@ -73,12 +60,14 @@ class LedgerReader {
   void for_each_block(Visit&& visit) const;
 
  private:
-  void add_strings(DumpColumns& out, std::vector<std::string>& extra) const;
-  void add_frames(DumpColumns& out, std::vector<std::string>& extra);
+  void add_strings(DumpColumns& out, std::uint32_t strings, const std::vector<std::string>& extra) const;
+  void add_frames(DumpColumns& out, std::uint32_t frames, std::uint32_t strings,
+                  std::vector<std::string>& extra);
   void add_stacks(DumpColumns& out) const;
   void add_ages(std::vector<StackRow>& rows) const;
   Counters counters(StackId stack) const noexcept;
-  void add_threads(DumpColumns& out, const ThreadRows& threads, std::vector<std::string>& extra) const;
+  void add_threads(DumpColumns& out, const ThreadRows& threads, std::uint32_t strings,
+                   std::vector<std::string>& extra) const;
   // Both return the threads' column, which is to be resolved.
   std::vector<std::uint32_t> add_blocks(DumpColumns& out, const ThreadRows& threads) const;
   std::vector<std::uint32_t> add_chunks(DumpColumns& out, const ThreadRows& threads) const;

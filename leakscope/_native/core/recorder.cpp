@@ -24,6 +24,7 @@ void Recorder::attach(Ledger ledger) noexcept {
   trie_.attach(ledger);
   live_.attach(ledger);
   threads_.attach(ledger);
+  pools_.attach(ledger, threads_);
   counters_[0] = ledger.counters(0);
   counters_[1] = ledger.counters(1);
   totals_ = header.totals;
@@ -256,6 +257,7 @@ void Recorder::chunk_released(std::uint64_t address, std::uint64_t size) noexcep
 }
 
 void Recorder::before_fork() noexcept {
+  pools_.lock().lock();
   trie_.lock().lock();
   live_.lock().lock();
   chunk_lock_.lock();
@@ -267,6 +269,7 @@ void Recorder::after_fork() noexcept {
   chunk_lock_.unlock();
   live_.lock().unlock();
   trie_.lock().unlock();
+  pools_.lock().unlock();
 }
 
 }  // namespace leakscope

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "live_table.h"
+#include "pool_books.h"
 #include "sampler.h"
 #include "stack_trie.h"
 #include "thread_table.h"
@@ -19,6 +20,7 @@ class Recorder {
   void attach(Ledger ledger) noexcept;
   Ledger ledger() const noexcept { return ledger_; }
   StackTrie& trie() noexcept { return trie_; }
+  PoolBooks& pools() noexcept { return pools_; }
 
   // False if there was no room.
   bool allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack, ThreadIndex thread,
@@ -106,6 +108,7 @@ class Recorder {
   StackTrie trie_;
   LiveTable live_;
   ThreadTable threads_;
+  PoolBooks pools_;
   SpinLock chunk_lock_;
 };
 

@@ -235,6 +235,18 @@ void chunk_released(ThreadState& thread, void* address, std::size_t size) noexce
   leave(thread);
 }
 
+bool begin_note(ThreadState& thread, StackId& stack) noexcept {
+  Locking locking = Locking::interpreter;
+  if (!enter(thread, locking)) return false;
+  recorder.refresh();
+  stack = stack_here(thread, Domain::obj, locking);
+  return true;
+}
+
+void end_note(ThreadState& thread) noexcept {
+  leave(thread);
+}
+
 void begin(FreeLists free_lists, const char* python) noexcept {
   Ledger ledger = process_ledger();
   if (!ledger || recording()) return;

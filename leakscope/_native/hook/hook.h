@@ -123,6 +123,11 @@ void settle(ThreadState& thread, const BlockRow& block, bool moved, Locking lock
 void chunk_taken(ThreadState& thread, void* address, std::size_t size, ChunkKind kind) noexcept;
 void chunk_released(ThreadState& thread, void* address, std::size_t size) noexcept;
 
+// Around something of the program's own that is written down: the stack of the calling thread, which may be registered by
+// that, and the clock. False: nothing is recorded here.
+bool begin_note(ThreadState& thread, StackId& stack) noexcept;
+void end_note(ThreadState& thread) noexcept;
+
 // Starts recording into the ledger handed over in the environment. Called once, by the python folder.
 void begin(FreeLists free_lists, const char* python) noexcept;
 void fail(const char* problem) noexcept;

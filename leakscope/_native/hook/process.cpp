@@ -106,7 +106,10 @@ int copy_ledger() noexcept {
       copy_range(fd, header.counters[0].offset, sizeof(Counters) * nodes) &&
       copy_range(fd, header.counters[1].offset, sizeof(Counters) * nodes) &&
       copy_range(fd, header.block_rows.offset, sizeof(BlockRow) * header.block_high.load()) &&
-      copy_range(fd, header.chunk_rows.offset, sizeof(ChunkRow) * header.chunk_high.load());
+      copy_range(fd, header.chunk_rows.offset, sizeof(ChunkRow) * header.chunk_high.load()) &&
+      copy_range(fd, header.pool_rows.offset, sizeof(PoolRow) * header.pool_count.load()) &&
+      copy_range(fd, header.handle_rows.offset, sizeof(HandleRow) * header.handle_high.load()) &&
+      copy_range(fd, header.cross_rows.offset, sizeof(CrossRow) * header.cross_high.load());
   if (header.shadow_directory.bytes != 0) {
     const std::uint64_t regions = header.shadow_region_count.load();
     const std::uint64_t extents[3][2] = {

@@ -119,6 +119,8 @@ PyObject* ledger_state(PyObject* object, PyObject*) {
                  {"collisions", header.collisions.load()},
                  {"truncated_stacks", header.truncated_stacks.load()},
                  {"tracer_lost", header.tracer_lost.load()},
+                 {"dropped_handles", header.dropped_handles.load()},
+                 {"dropped_crosses", header.dropped_crosses.load()},
                  {"freelists", static_cast<std::uint64_t>(header.free_lists)},
                  {"request_reason", header.request_reason.load()},
                  {"ledger_bytes", prim::resident_bytes(self->fd)}};

@@ -1,0 +1,46 @@
+"""
+Where handles change threads: queues and executors say what is put into them.
+
+It knows the functions of the standard library that pass something to another thread or task; it refuses to look for
+handles in more than the item itself and the first items of a tuple or list.  It is imported inside the traced program,
+and only modules that the program imported are touched.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
+
+from leakscope import native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Module, class, method: what is passed on is an argument of it.
+PLACES = (
+    ("queue", "Queue", "put"),
+    ("asyncio.queues", "Queue", "put_nowait"),
+    ("concurrent.futures.thread", "ThreadPoolExecutor", "submit"),
+)
+
+
+def watch_hand_offs() -> None:
+    """From now on each of `PLACES` that the program has tells which handles it was given.  May be called again."""
+    for module, owner, name in PLACES:
+        cls = getattr(sys.modules.get(module), owner, None)
+        method = getattr(cls, name, None)
+        if cls is not None and method is not None and not hasattr(method, "__leakscope__"):
+            setattr(cls, name, _telling(method))
+
+
+def _telling(method: Callable[..., Any]) -> Callable[..., Any]:
+    told = native.core().pool_handed
+
+    def telling(*args: Any, **kwargs: Any) -> Any:
+        told(args[1] if len(args) == 2 else args[1:])
+        return method(*args, **kwargs)
+
+    update_wrapper(telling, method)
+    telling.__leakscope__ = True  # type: ignore[attr-defined]
+    return telling
