@@ -30,6 +30,7 @@ class Ledger:
         max_stacks: int,
         heap: bool,
         values: bool,
+        buffers: bool = False,
     ) -> Ledger: ...
     @staticmethod
     def adopt(fd: int) -> Ledger: ...

@@ -97,13 +97,14 @@ def create_ledger(
     max_stacks: int,
     heap: bool = True,
     values: bool = False,
+    buffers: bool = False,
 ) -> Ledger:
     """
     A fresh ledger in shared memory, for one program to be recorded.
 
     Parameters
     ----------
-    interval_bytes, exact_bytes, max_frames, max_stacks, heap, values
+    interval_bytes, exact_bytes, max_frames, max_stacks, heap, values, buffers
         As in ``CaptureConfig``.
 
     Returns
@@ -118,7 +119,9 @@ def create_ledger(
     """
     module = core()
     try:
-        ledger: Ledger = module.Ledger.create(interval_bytes, exact_bytes, max_frames, max_stacks, heap, values)
+        ledger: Ledger = module.Ledger.create(
+            interval_bytes, exact_bytes, max_frames, max_stacks, heap, values, buffers
+        )
     except module.CoreError as error:
         raise _capture_error(error) from error
     return ledger

@@ -11,6 +11,7 @@ import numpy as np
 
 from leakscope import native
 from leakscope.formats.lks import COLUMNS
+from leakscope.formats.lks_buffers import COLUMNS as BUFFER_COLUMNS
 from leakscope.formats.lks_heap import COLUMNS as HEAP_COLUMNS
 from leakscope.formats.lks_pools import COLUMNS as POOL_COLUMNS
 
@@ -33,7 +34,7 @@ def columns_of(path: str) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
         name: (dtype, np.frombuffer(content, "<" + dtype, count, offset) if count else np.empty(0, "<" + dtype))
         for name, dtype, count, offset, _ in native.read_directory(path, content)
     }
-    assert set(COLUMNS) <= set(found) <= {*COLUMNS, *HEAP_COLUMNS, *POOL_COLUMNS}
+    assert set(COLUMNS) <= set(found) <= {*COLUMNS, *HEAP_COLUMNS, *POOL_COLUMNS, *BUFFER_COLUMNS}
     return found
 
 

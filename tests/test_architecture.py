@@ -76,7 +76,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 
 # Folder of a table: its modules that are no entries, which entries may import.
 TABLE_FOLDERS: dict[str, set[str]] = {
-    "formats": {"format", "lks_columns", "lks_heap", "lks_pools"},
+    "formats": {"format", "lks_buffers", "lks_columns", "lks_heap", "lks_pools"},
     "pools": {"pool"},
     "rules": {"rule", "made", "unused"},
     "reports": {"report_format", "first_screen", "heap_screen", "pieces", "holding", "holding_dot"},

@@ -105,6 +105,7 @@ def record(
         max_stacks=config.max_stacks,
         heap=config.heap,
         values=config.values,
+        buffers=config.buffers,
     )
     facts = RunFacts(program.argv, os.getcwd())
     budget = Budget()

@@ -68,6 +68,8 @@ def _takes_value(parameter: click.Parameter) -> bool:
               "first and the latest (default: 20).")  # fmt: skip
 @click.option("--no-heap", is_flag=True, help="Leave the object graph out of the dumps: no walk, no pause.")
 @click.option("--values", is_flag=True, help="Keep the texts of keys and small values in the dumps.")
+@click.option("--buffers/--no-buffers", default=None, help="Record who acquires and releases memory through the buffer "
+              "protocol (default: yes).")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Record child processes that run Python, too.")
 @click.option("--python", metavar="PATH", help="Run the program with another interpreter.")
 @click.option("--python-args", multiple=True, metavar="ARGS", help="Options of the interpreter, as '-X dev -W error'; "
@@ -143,6 +145,7 @@ def _config(options: dict[str, Any]) -> CaptureConfig:
         "dump_every_s": options["every"],
         "dump_on_rss_bytes": options["at_rss"],
         "keep_dumps": options["keep"],
+        "buffers": options["buffers"],
     }
     return CaptureConfig(
         follow=options["follow"],

@@ -16,7 +16,7 @@ import numpy as np
 
 from leakscope import native
 from leakscope.errors import DumpFormatError, DumpUnreadable
-from leakscope.formats import lks_heap, lks_pools
+from leakscope.formats import lks_buffers, lks_heap, lks_pools
 from leakscope.formats.format import Format
 from leakscope.formats.lks_columns import Columns
 from leakscope.model.allocations import (
@@ -81,7 +81,7 @@ COLUMNS: dict[str, str] = {
     "site.age_bytes": "f8",
 }
 """Every column that all files of version 1 have; those of `lks_heap.COLUMNS` are all there or none, as are those of
-`lks_pools.COLUMNS`, and there are no others."""
+`lks_pools.COLUMNS` and of `lks_buffers.COLUMNS`, and there are no others."""
 
 
 def sniff(head: bytes) -> bool:
@@ -119,7 +119,7 @@ def read(path: str, verify: bool = True) -> Dump:
         raise DumpFormatError(
             path, 4, "the first bytes are damaged, as by a transfer as text", "copy the dump again, as binary"
         )
-    columns = Columns.of(path, data, COLUMNS, lks_heap.COLUMNS, lks_pools.COLUMNS)
+    columns = Columns.of(path, data, COLUMNS, lks_heap.COLUMNS, lks_pools.COLUMNS, lks_buffers.COLUMNS)
     if verify:
         native.check_columns(path, data)
     try:
@@ -173,6 +173,9 @@ def write(dump: Dump, path: str) -> int:
     if dump.pools is not None:
         types = {**types, **lks_pools.COLUMNS}
         arrays |= lks_pools.encode(dump.pools)
+    if dump.buffers is not None:
+        types = {**types, **lks_buffers.COLUMNS}
+        arrays |= lks_buffers.encode(dump.buffers)
     return native.write_columns(
         path, {name: (dtype, np.ascontiguousarray(arrays[name], "<" + dtype)) for name, dtype in types.items()}
     )
@@ -202,6 +205,7 @@ def _check(columns: Columns, meta: DumpMeta) -> None:
     _check_series(columns)
     lks_heap.check(columns, meta.heap)
     lks_pools.check(columns)
+    lks_buffers.check(columns)
 
 
 def _check_stacks(columns: Columns) -> None:
@@ -265,4 +269,5 @@ def _dump(columns: Columns, meta: DumpMeta, health: Health) -> Dump:
         series=Series(**columns.table("series", TABLES["series"]), sites=sites),
         load_heap=None if heap is None else cache(partial(lks_heap.decode, columns, heap)),
         pools=lks_pools.decode(columns),
+        buffers=lks_buffers.decode(columns),
     )

@@ -49,6 +49,8 @@ class CaptureConfig:
         Dumps have the object graph: who holds what.
     values : bool
         The graph has the texts of keys and small values.
+    buffers : bool
+        Acquisitions and releases through the buffer protocol are recorded.
     keep_dumps : int
         Most dumps kept of those taken by time or resident memory: the first, and the latest.
     """
@@ -67,6 +69,7 @@ class CaptureConfig:
     keep_dumps: int = 20
     heap: bool = True
     values: bool = False
+    buffers: bool = True
 
     def __post_init__(self) -> None:
         self._require(self.interval_bytes >= 1, "the sampling interval must be at least 1 byte (1 records every block)")

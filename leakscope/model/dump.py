@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leakscope.model.allocations import AllocationTable, StackTable, StringTable, ThreadTable
+    from leakscope.model.buffers import Buffers
     from leakscope.model.chunks import ChunkTable
     from leakscope.model.heap import HeapGraph, HeapMeta
     from leakscope.model.pools import Pools
@@ -246,6 +247,8 @@ class Dump:
         Gives the object graph, the same one every time; None if there is none.
     pools : Pools or None
         Pools and their handles; None in dumps that know of none.
+    buffers : Buffers or None
+        The buffer protocol; None where it was not watched.
     """
 
     source: str
@@ -258,6 +261,7 @@ class Dump:
     series: Series
     load_heap: Callable[[], HeapGraph] | None = None
     pools: Pools | None = None
+    buffers: Buffers | None = None
 
     @property
     def heap(self) -> HeapGraph | None:

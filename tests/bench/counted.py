@@ -5,7 +5,7 @@ One workload under valgrind and the recorder, without the rest of leakscope: wha
 wake up in there and find no Python.  Here valgrind's tool, which is static and cannot be preloaded, is started with the
 environment that leakscope gives its child.  Afterwards the ledger must show that the program was recorded.
 
-    python counted.py INTERVAL LOG SCRIPT SCALE
+    python counted.py INTERVAL [no-buffers] LOG SCRIPT SCALE
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def tool() -> Path:
     raise SystemExit(f"{name} is in none of {', '.join(FOLDERS)}: set VALGRIND_LIB")
 
 
-def main(interval_bytes: int, log: str, words: list[str]) -> int:
+def main(interval_bytes: int, buffers: bool, log: str, words: list[str]) -> int:
     """Run the workload and return its exit code, or fail if it was not recorded."""
     config = CaptureConfig(interval_bytes=interval_bytes)
     ledger = native.create_ledger(
@@ -48,6 +48,7 @@ def main(interval_bytes: int, log: str, words: list[str]) -> int:
         max_frames=config.max_frames,
         max_stacks=config.max_stacks,
         heap=False,
+        buffers=buffers,
     )
     fd = fcntl.fcntl(ledger.fd, fcntl.F_DUPFD, 100)
     environment = child_environment(os.environ, recorder_for(this_interpreter()), fd, None)
@@ -71,4 +72,7 @@ def main(interval_bytes: int, log: str, words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    interval, *rest = sys.argv[1:]
+    watched = rest[0] != "no-buffers"
+    log_path, *script = rest if watched else rest[1:]
+    raise SystemExit(main(int(interval), watched, log_path, script))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from leakscope.formats import lks, lks_heap, lks_pools
+from leakscope.formats import lks, lks_buffers, lks_heap, lks_pools
 
 DOCUMENT = Path(__file__).parents[2] / "leakscope" / "formats" / "LKS.md"
 
@@ -97,6 +97,7 @@ def test_the_page_names_every_column_with_its_type_and_no_other() -> None:
     assert documented_columns("Columns") == lks.COLUMNS
     assert documented_columns("Objects") == lks_heap.COLUMNS
     assert documented_columns("Pools") == lks_pools.COLUMNS
+    assert documented_columns("Buffers") == lks_buffers.COLUMNS
 
 
 def documented_columns(section_title: str) -> dict[str, str]:

@@ -68,7 +68,11 @@ inline std::string broken_promise(const DumpColumns& dump) {
              {"touch.thread", count("thread.name"), "touch.kind"},
              {"cross.pool", count("pool.name"), "cross.bytes"},
              {"cross.stack", count("stack.frame"), "cross.handles"},
-             {"cross.acquired_by", count("thread.name"), "cross.handles"}};
+             {"cross.acquired_by", count("thread.name"), "cross.handles"},
+             {"view.stack", count("stack.frame"), "view.address"},
+             {"view.thread", count("thread.name"), "view.bytes"},
+             {"view.type", offset.size() - 1, "view.exporter"},
+             {"buffer.stack", count("stack.frame"), "buffer.acquired"}};
   for (const auto& [name, rows, table] : ids) {
     if (count(name) != count(table)) return name;
     for (const std::uint32_t id : column<std::uint32_t>(dump, name))

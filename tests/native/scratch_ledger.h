@@ -25,6 +25,7 @@ inline LedgerConfig config_of(std::uint64_t interval_bytes, std::uint32_t max_st
   LedgerConfig config;
   config.interval_bytes = interval_bytes;
   config.max_stacks = max_stacks;
+  config.buffers = 1;
   return config;
 }
 
@@ -82,6 +83,7 @@ class ScratchLedger {
     header.chunk_rows.bytes = 256 * sizeof(ChunkRow);
     header.handle_rows.bytes = 256 * sizeof(HandleRow);
     header.cross_rows.bytes = 256 * sizeof(CrossRow);
+    header.buffer_rows.bytes = 256 * sizeof(BufferRow);
     header.heap.bytes = std::uint64_t{1} << 24;
     if (header.shadow_regions.bytes == 0) return;
     header.shadow_bases.bytes = 8 * sizeof(std::uint64_t);

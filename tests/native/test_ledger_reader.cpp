@@ -57,6 +57,13 @@ struct Fixture {
       frame.offset = stack % 10 == 0 ? 0x1000u + stack : 0;
       const StackId parent = stack / 2;
       REQUIRE(trie.child(parent, trie.frame(frame)) == stack);
+      BufferRow view{};
+      view.view = 0x5000 + 16 * stack;
+      view.stack = stack;
+      view.type = frame.function;
+      view.thread = static_cast<ThreadIndex>(stack % Life::threads);
+      view.weight = 1;
+      if (stack < 200) recorder_.buffer_acquired(view);
       parents.push_back(parent);
     }
     recorder_.chunk_taken(0x7E0000000000, 1u << 20, ChunkKind::arena, 17, 1);
@@ -225,19 +232,11 @@ void compare(const Fixture& f) {
 
 std::vector<Section> sections_of(const ScratchLedger& scratch) {
   const Header& header = scratch.header();
-  return {{0, sizeof(Header)},
-          header.threads,
-          header.string_index,
-          header.string_bytes,
-          header.frames,
-          header.nodes,
-          header.counters[0],
-          header.counters[1],
-          header.block_rows,
-          header.chunk_rows,
-          header.shadow_bases,
-          header.shadow_regions,
-          scratch.directory_at(0x7F0000000000)};
+  return {{0, sizeof(Header)}, header.threads,        header.string_index,
+          header.string_bytes, header.frames,         header.nodes,
+          header.counters[0],  header.counters[1],    header.block_rows,
+          header.chunk_rows,   header.buffer_rows,    header.buffer_counters,
+          header.shadow_bases, header.shadow_regions, scratch.directory_at(0x7F0000000000)};
 }
 
 // A few bytes: noise, or a number that lies at some edge.

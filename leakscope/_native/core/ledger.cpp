@@ -64,6 +64,8 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   place(header.pool_rows, sizeof(PoolRow) * pool_limit);
   place(header.handle_rows, sizeof(HandleRow) * handle_limit);
   place(header.cross_rows, sizeof(CrossRow) * cross_limit);
+  place(header.buffer_rows, sizeof(BufferRow) << 20);
+  place(header.buffer_counters, sizeof(BufferCounters) * nodes);
   place(header.heap, heap_bytes());
   place(header.shadow_directory, exact ? shadow_directory_bytes : 0);
   place(header.shadow_bases, exact ? sizeof(std::uint64_t) * shadow_regions() : 0);
@@ -76,6 +78,7 @@ void lay_out(Header& header, const LedgerConfig& config) noexcept {
   header.block_high = 1;
   header.handle_high = 1;
   header.cross_high = 1;
+  header.buffer_high = 1;
 }
 
 bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
@@ -85,8 +88,8 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
   for (const Section* section :
        {&header.threads, &header.string_index, &header.string_bytes, &header.frames, &header.nodes,
         &header.counters[0], &header.counters[1], &header.block_rows, &header.chunk_rows, &header.pool_rows,
-        &header.handle_rows, &header.cross_rows, &header.heap, &header.shadow_directory, &header.shadow_bases,
-        &header.shadow_regions}) {
+        &header.handle_rows, &header.cross_rows, &header.buffer_rows, &header.buffer_counters, &header.heap,
+        &header.shadow_directory, &header.shadow_bases, &header.shadow_regions}) {
     if (section->offset % page != 0 || section->offset > header.file_bytes ||
         section->bytes > header.file_bytes - section->offset)
       return false;
@@ -95,6 +98,7 @@ bool is_sound(const Header& header, std::uint64_t bytes) noexcept {
   const std::uint64_t nodes = header.nodes.bytes / sizeof(Node);
   for (const Section& counters : header.counters)
     if (counters.bytes / sizeof(Counters) < nodes) return false;
+  if (header.buffer_counters.bytes / sizeof(BufferCounters) < nodes) return false;
   if (nodes == 0 || header.frames.bytes < sizeof(Frame) ||
       header.string_index.bytes < sizeof(std::uint64_t) ||
       header.threads.bytes < sizeof(ThreadRow) * thread_limit ||

@@ -10,6 +10,8 @@
 //           BlockRow[]        live blocks, dense, in no order
 //           ChunkRow[]        arenas and mappings
 //           PoolRow[] HandleRow[] CrossRow[]     pools, see pool_rows.h
+//           BufferRow[]       outstanding exports of the buffer protocol, dense, in no order
+//           BufferCounters[]  per node
 //           HeapArea          the object graph on its way out of the program, see heap_area.h
 //           shadow            exact recording only: 8 bytes per 16 bytes of heap, see shadow_table.h
 //
@@ -41,6 +43,7 @@ struct LedgerConfig {
   std::uint32_t max_stacks = 1u << 22;
   std::uint32_t heap = 1;         // dumps have the object graph
   std::uint32_t heap_values = 0;  // with the texts of keys and small values
+  std::uint32_t buffers = 0;      // the buffer protocol is watched
 };
 
 enum class HeapWish : std::uint32_t {
@@ -51,6 +54,17 @@ enum class HeapWish : std::uint32_t {
 };
 enum class HeapOwner : std::uint32_t { nobody = 0, wish = 1, request = 2 };
 
+// All of the buffer protocol, whether its stack was asked for or not.
+struct BufferTotals {
+  std::uint64_t acquired, released, foreign;
+  std::uint64_t
+      unseen_releases;     // acquired from types whose releases nobody sees: they have no function for it
+  std::uint64_t unknown;   // released, but not known to have been acquired
+  std::uint64_t replaced;  // acquired into a Py_buffer whose last export was never seen released
+  std::uint64_t dropped;   // no room
+  std::uint64_t refused_types;  // could not be watched
+};
+
 struct DomainTotals {
   std::uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
 };
@@ -58,8 +72,8 @@ struct DomainTotals {
 // Where everything lies. Fixed when a ledger is laid out: a reader takes a copy once is_sound() has checked it.
 struct Sections {
   Section threads, string_index, string_bytes, frames, nodes, counters[2];
-  Section block_rows, chunk_rows, pool_rows, handle_rows, cross_rows, heap, shadow_directory, shadow_bases,
-      shadow_regions;
+  Section block_rows, chunk_rows, pool_rows, handle_rows, cross_rows, buffer_rows, buffer_counters, heap,
+      shadow_directory, shadow_bases, shadow_regions;
 };
 
 struct Header : Sections {
@@ -87,6 +101,8 @@ struct Header : Sections {
   std::atomic<std::uint64_t> dropped_stacks, dropped_blocks, dropped_threads, reused_threads, unknown_frees,
       collisions, truncated_stacks, tracer_lost, foreign_blocks, dropped_handles, dropped_crosses;
   DomainTotals totals[2][domain_count];  // [0] under the interpreter's lock, [1] atomically
+  BufferTotals buffers;
+  std::atomic<std::uint32_t> buffer_high;
   std::atomic<std::uint64_t> live_arenas, arena_bytes, live_mappings, mapping_bytes, large_mappings;
 
   // The program asks for a dump: it raises `request` and waits on `answer`; both are futexes.
@@ -113,7 +129,7 @@ inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump(
 inline constexpr std::uint32_t reason_exit = 1;     // it is about to tear down its modules
 
 inline constexpr std::uint64_t ledger_magic = 0x4b534c5245474445ULL;
-inline constexpr std::uint32_t ledger_layout = 3;
+inline constexpr std::uint32_t ledger_layout = 4;
 inline constexpr std::uint64_t large_mapping_bytes = 16u << 20;
 
 // Sizes of all sections for a configuration; fills everything a fresh ledger needs. `base` is zeroed memory of at
@@ -147,6 +163,8 @@ class Ledger {
   PoolRow* pool_rows() const noexcept { return at<PoolRow>(sections_->pool_rows); }
   HandleRow* handle_rows() const noexcept { return at<HandleRow>(sections_->handle_rows); }
   CrossRow* cross_rows() const noexcept { return at<CrossRow>(sections_->cross_rows); }
+  BufferRow* buffer_rows() const noexcept { return at<BufferRow>(sections_->buffer_rows); }
+  BufferCounters* buffer_counters() const noexcept { return at<BufferCounters>(sections_->buffer_counters); }
   HeapArea& heap() const noexcept { return *at<HeapArea>(sections_->heap); }
   std::atomic<std::uint32_t>* shadow_directory() const noexcept { return atoms(sections_->shadow_directory); }
   std::uint64_t* shadow_bases() const noexcept { return at<std::uint64_t>(sections_->shadow_bases); }

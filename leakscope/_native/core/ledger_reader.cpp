@@ -180,12 +180,20 @@ DumpColumns LedgerReader::dump() {
   // Blocks first: what came later than these is not referred to.
   std::vector<std::uint32_t> of_blocks = add_blocks(out, threads), of_chunks = add_chunks(out, threads);
   PoolReader pools(ledger_, sections_, threads, node_count());
+  const bool buffers = ledger_.header().config.buffers != 0;
+  std::vector<std::uint32_t> of_views;
+  if (buffers) of_views = add_views(out, threads);
   threads.finish();
   threads.resolve(of_blocks);
   threads.resolve(of_chunks);
+  threads.resolve(of_views);
   pools.resolve(threads);
   out.add("live.thread", "u4", std::move(of_blocks));
   out.add("chunk.thread", "u4", std::move(of_chunks));
+  if (buffers) {
+    out.add("view.thread", "u4", std::move(of_views));
+    add_buffer_counters(out);
+  }
   // Each table refers to the next one, and all of them grow meanwhile.
   add_stacks(out);
   const std::uint32_t frames = frame_count(), strings = string_count();

@@ -71,6 +71,8 @@ class LedgerReader {
   // Both return the threads' column, which is to be resolved.
   std::vector<std::uint32_t> add_blocks(DumpColumns& out, const ThreadRows& threads) const;
   std::vector<std::uint32_t> add_chunks(DumpColumns& out, const ThreadRows& threads) const;
+  std::vector<std::uint32_t> add_views(DumpColumns& out, const ThreadRows& threads) const;
+  void add_buffer_counters(DumpColumns& out) const;
 
   std::uint32_t node_count() const noexcept;
   std::uint32_t frame_count() const noexcept;

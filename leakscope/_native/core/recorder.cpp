@@ -25,6 +25,8 @@ void Recorder::attach(Ledger ledger) noexcept {
   live_.attach(ledger);
   threads_.attach(ledger);
   pools_.attach(ledger, threads_);
+  buffers_.attach(ledger);
+  buffer_totals_ = &header.buffers;
   counters_[0] = ledger.counters(0);
   counters_[1] = ledger.counters(1);
   totals_ = header.totals;
@@ -256,15 +258,32 @@ void Recorder::chunk_released(std::uint64_t address, std::uint64_t size) noexcep
   }
 }
 
+bool Recorder::buffer_acquired(BufferRow& row) noexcept {
+  BufferRow old;
+  row.born = now();
+  const BufferTable::Put put = buffers_.acquired(row, old);
+  if (put == BufferTable::Put::replaced) threads_.foreign(old.thread, row.thread);
+  return put == BufferTable::Put::added;
+}
+
+bool Recorder::buffer_released(std::uint64_t view, std::uint64_t exporter, ThreadIndex thread,
+                               BufferRow& row) noexcept {
+  if (!buffers_.released(view, exporter, thread, row)) return false;
+  if (row.thread != thread) threads_.foreign(row.thread, thread);
+  return true;
+}
+
 void Recorder::before_fork() noexcept {
   pools_.lock().lock();
   trie_.lock().lock();
   live_.lock().lock();
   chunk_lock_.lock();
   threads_.lock().lock();
+  buffers_.lock().lock();
 }
 
 void Recorder::after_fork() noexcept {
+  buffers_.lock().unlock();
   threads_.lock().unlock();
   chunk_lock_.unlock();
   live_.lock().unlock();

@@ -2,6 +2,7 @@
 // stacks as numbers; it knows neither Python nor malloc, so tests drive it without any hook.
 #pragma once
 
+#include "buffer_table.h"
 #include "live_table.h"
 #include "pool_books.h"
 #include "sampler.h"
@@ -73,6 +74,13 @@ class Recorder {
   // Gives [address, address + size) back: whole chunks, their ends, or a hole in the middle.
   void chunk_released(std::uint64_t address, std::uint64_t size) noexcept;
 
+  // The buffer protocol. True if the thread holds one row more; if it holds one less, which is `row`.
+  bool buffer_acquired(BufferRow& row) noexcept;
+  bool buffer_released(std::uint64_t view, std::uint64_t exporter, ThreadIndex thread,
+                       BufferRow& row) noexcept;
+  // Counted, not recorded.
+  BufferTotals& buffer_totals() noexcept { return *buffer_totals_; }
+
   // Threads; see thread_table.h. `held` is what allocated() recorded for a thread less what it gave back.
   ThreadIndex thread_started(std::uint64_t native_id, std::uint64_t pthread, const char* name) noexcept {
     return threads_.started(native_id, pthread, name, now());
@@ -109,6 +117,8 @@ class Recorder {
   LiveTable live_;
   ThreadTable threads_;
   PoolBooks pools_;
+  BufferTable buffers_;
+  BufferTotals* buffer_totals_ = nullptr;
   SpinLock chunk_lock_;
 };
 

@@ -99,6 +99,30 @@ struct ChunkRow {
   std::uint32_t sequence;
 };
 
+// An outstanding export: memory that an object has handed out through the buffer protocol and not got back.
+struct BufferRow {
+  std::uint64_t view;      // address of the Py_buffer; 0: the row is free
+  std::uint64_t exporter;  // the object whose release function will be called
+  std::uint64_t bytes;
+  StackId stack;
+  StringId type;         // of the exporter
+  std::uint32_t weight;  // exports that the row stands for
+  Moment born;
+  ThreadIndex thread;
+  std::uint8_t on_stack;  // the Py_buffer is a local variable of C code
+  std::uint8_t pad;
+  std::uint32_t next;      // chain of the free rows
+  std::uint32_t sequence;  // odd while the row is being written
+  std::uint32_t pad2;
+};
+
+// What was acquired at a stack since the beginning, as far as stacks were asked for.
+struct BufferCounters {
+  std::uint64_t acquired;
+  std::uint64_t released;
+  std::uint64_t foreign;  // released by another thread than the one that acquired
+};
+
 struct ThreadRow {
   std::uint64_t pthread;     // what Python calls ident
   std::uint32_t native_id;   // kernel's thread id; 0: unused

@@ -19,6 +19,7 @@ std::atomic<const void*> states[most_states];
 Interpreter interpreter;
 Recorder recorder;
 std::atomic<Activity> activity{Activity::off};
+std::uint64_t small_buffer_bytes = 0;
 
 namespace {
 
@@ -247,6 +248,42 @@ void end_note(ThreadState& thread) noexcept {
   leave(thread);
 }
 
+void buffer_acquired(ThreadState& thread, const Export& about) noexcept {
+  Locking locking = Locking::interpreter;
+  if (!enter(thread, locking)) return;
+  BufferRow row{};
+  row.view = reinterpret_cast<std::uintptr_t>(about.view);
+  row.exporter = reinterpret_cast<std::uintptr_t>(about.exporter);
+  row.bytes = about.bytes;
+  row.stack = interpreter.stack(thread, locking);
+  row.type = about.type(about.about);
+  row.weight = about.on_stack && about.bytes < small_buffer_bytes ? one_in : 1;
+  row.thread = thread.thread;
+  row.on_stack = about.on_stack ? 1 : 0;
+  if ((++thread.ticks & 7) == 0) recorder.refresh();
+  if (recorder.buffer_acquired(row)) {
+    ++thread.held;
+    thread.stack_views += row.on_stack;
+  }
+  leave(thread);
+}
+
+void buffer_released(ThreadState& thread, const void* view, const void* exporter, bool near) noexcept {
+  Locking locking = Locking::interpreter;
+  if (!enter(thread, locking)) return;
+  BufferRow row;
+  if (recorder.buffer_released(reinterpret_cast<std::uintptr_t>(view),
+                               reinterpret_cast<std::uintptr_t>(exporter), thread.thread, row)) {
+    --thread.held;
+    if (row.on_stack != 0 && row.thread == thread.thread) --thread.stack_views;
+  } else {
+    BufferTotals& totals = recorder.buffer_totals();
+    __atomic_fetch_add(near && small_buffer_bytes != 0 ? &totals.released : &totals.unknown, 1,
+                       __ATOMIC_RELAXED);
+  }
+  leave(thread);
+}
+
 void begin(FreeLists free_lists, const char* python) noexcept {
   Ledger ledger = process_ledger();
   if (!ledger || recording()) return;
@@ -261,6 +298,7 @@ void begin(FreeLists free_lists, const char* python) noexcept {
   header.began_monotonic_ns = prim::coarse_ns();
   interval_bytes = header.config.interval_bytes;
   exact_bytes = header.config.exact_bytes;
+  small_buffer_bytes = interval_bytes > 1 ? exact_bytes : 0;
   exit_key_made = pthread_key_create(&exit_key, thread_ended) == 0;
   recorder.attach(ledger);
   recorder.thread_named(static_cast<std::uint64_t>(pthread_self()), "MainThread");

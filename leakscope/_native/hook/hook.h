@@ -31,9 +31,13 @@ struct ThreadState {
   std::uint32_t fallen;      // counts requests that fell through to the raw domain
   std::uint32_t ticks;
   ThreadIndex thread;
-  std::uint8_t busy;        // inside the recorder, or inside an outer recorded call: forward only
-  std::uint8_t phase;       // 0 new, 1 registered, 2 ended
-  std::uint8_t raw_domain;  // domain + 1 of the request that is falling through to raw
+  std::uint8_t busy;           // inside the recorder, or inside an outer recorded call: forward only
+  std::uint8_t phase;          // 0 new, 1 registered, 2 ended
+  std::uint8_t raw_domain;     // domain + 1 of the request that is falling through to raw
+  const void* asked_view;      // Py_buffer that an outer call of the buffer protocol is filling
+  const void* released_view;   // ... is giving back
+  std::uint32_t buffer_ticks;  // Py_buffers in local variables of C code, of which a part is recorded
+  std::uint32_t stack_views;   // of these, recorded and not released yet
 
   // Registered, not ended, and in no recorded call: one comparison.
   bool ready() const noexcept { return busy == 0 && phase == 1; }
@@ -119,6 +123,24 @@ void freed(ThreadState& thread, void* address, Locking locking) noexcept;
 // Around realloc of a block that may be recorded.
 bool lift(ThreadState& thread, void* address, BlockRow& block) noexcept;
 void settle(ThreadState& thread, const BlockRow& block, bool moved, Locking locking) noexcept;
+
+// The buffer protocol, under an interpreter's lock; see python/buffer_hooks.cpp. Most Py_buffers are local variables of C
+// code, gone with the call: of these one in so many is recorded, and all that are large. They lie in frames above the
+// hook's; a release may come from a place that is some frames nearer.
+inline constexpr std::uintptr_t frames_above = 16 << 10, frames_near = 8 << 10;
+inline constexpr std::uint32_t one_in = 16;
+extern std::uint64_t small_buffer_bytes;  // a buffer below this is small; 0: none is, each is recorded
+
+struct Export {
+  const void* view;  // the Py_buffer
+  const void* exporter;
+  std::uint64_t bytes;
+  StringId (*type)(const void* about) noexcept;  // name of the exporter's type
+  const void* about;
+  bool on_stack;
+};
+void buffer_acquired(ThreadState& thread, const Export& about) noexcept;
+void buffer_released(ThreadState& thread, const void* view, const void* exporter, bool near) noexcept;
 
 void chunk_taken(ThreadState& thread, void* address, std::size_t size, ChunkKind kind) noexcept;
 void chunk_released(ThreadState& thread, void* address, std::size_t size) noexcept;

@@ -39,6 +39,9 @@ bool give_back(int, std::uint64_t, std::uint64_t) noexcept {
 std::uint64_t resident_bytes(int) noexcept {
   return 0;
 }
+bool is_writable(void*, std::size_t) noexcept {
+  return false;
+}
 bool is_readable(const void*, std::size_t) noexcept {
   return false;
 }

@@ -112,6 +112,27 @@ bool is_readable(const void* address, std::size_t bytes) noexcept {
   return got == static_cast<long>(bytes) || (got < 0 && errno != EFAULT);
 }
 
+bool is_writable(void* address, std::size_t bytes) noexcept {
+  char copy[64];
+  if (bytes > sizeof copy) bytes = sizeof copy;
+  memcpy(copy, address, bytes);
+  const iovec from{copy, bytes};
+  const iovec into{address, bytes};
+  const int error = errno;
+  const long put = syscall(SYS_process_vm_writev, getpid(), &from, 1ul, &into, 1ul, 0ul);
+  bool done = put == static_cast<long>(bytes);
+  // Where the call itself is forbidden, what comes out of a pipe is written by the kernel as well.
+  int pipe[2];
+  if (put < 0 && errno != EFAULT && pipe2(pipe, O_CLOEXEC) == 0) {
+    done = write(pipe[1], copy, bytes) == static_cast<ssize_t>(bytes) &&
+           read(pipe[0], address, bytes) == static_cast<ssize_t>(bytes);
+    close(pipe[0]);
+    close(pipe[1]);
+  }
+  errno = error;
+  return done;
+}
+
 std::uint64_t monotonic_ns() noexcept {
   return clock_ns(CLOCK_MONOTONIC);
 }

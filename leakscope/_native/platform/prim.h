@@ -31,6 +31,9 @@ std::uint64_t resident_bytes(int fd) noexcept;
 // Can these bytes of our own memory be read without a fault?
 bool is_readable(const void* address, std::size_t bytes) noexcept;
 
+// Can they be written to? At most 64; asked for by writing what is there.
+bool is_writable(void* address, std::size_t bytes) noexcept;
+
 std::uint64_t monotonic_ns() noexcept;
 // Cheap, a few milliseconds coarse.
 std::uint64_t coarse_ns() noexcept;

@@ -9,6 +9,33 @@ namespace leakscope::python {
 
 std::atomic<std::uint32_t> codes_freed{0};
 
+std::size_t to_utf8(PyObject* text, char* into, std::size_t room) noexcept {
+  if (text == nullptr || !PyUnicode_Check(text)) return 0;
+  const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+  const int kind = static_cast<int>(PyUnicode_KIND(text));
+  const void* data = PyUnicode_DATA(text);
+  std::size_t at = 0;
+  for (Py_ssize_t index = 0; index < length && at + 4 <= room; ++index) {
+    const auto c = static_cast<std::uint32_t>(PyUnicode_READ(kind, data, index));
+    if (c < 0x80) {
+      into[at++] = static_cast<char>(c);
+    } else if (c < 0x800) {
+      into[at++] = static_cast<char>(0xC0 | (c >> 6));
+      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+      into[at++] = static_cast<char>(0xE0 | (c >> 12));
+      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
+      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
+    } else {
+      into[at++] = static_cast<char>(0xF0 | (c >> 18));
+      into[at++] = static_cast<char>(0x80 | ((c >> 12) & 0x3F));
+      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
+      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
+    }
+  }
+  return at;
+}
+
 namespace {
 
 using hook::StackCache;
@@ -50,34 +77,6 @@ Known known[known_count];
 
 std::uint64_t hash_of(const void* address) noexcept {
   return mixed(reinterpret_cast<std::uintptr_t>(address));
-}
-
-// UTF-8 of a string object, without asking the interpreter for anything. Returns the bytes written.
-std::size_t to_utf8(PyObject* text, char* into, std::size_t room) noexcept {
-  if (text == nullptr || !PyUnicode_Check(text)) return 0;
-  const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
-  const int kind = static_cast<int>(PyUnicode_KIND(text));
-  const void* data = PyUnicode_DATA(text);
-  std::size_t at = 0;
-  for (Py_ssize_t index = 0; index < length && at + 4 <= room; ++index) {
-    const auto c = static_cast<std::uint32_t>(PyUnicode_READ(kind, data, index));
-    if (c < 0x80) {
-      into[at++] = static_cast<char>(c);
-    } else if (c < 0x800) {
-      into[at++] = static_cast<char>(0xC0 | (c >> 6));
-      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-      into[at++] = static_cast<char>(0xE0 | (c >> 12));
-      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
-      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
-    } else {
-      into[at++] = static_cast<char>(0xF0 | (c >> 18));
-      into[at++] = static_cast<char>(0x80 | ((c >> 12) & 0x3F));
-      into[at++] = static_cast<char>(0x80 | ((c >> 6) & 0x3F));
-      into[at++] = static_cast<char>(0x80 | (c & 0x3F));
-    }
-  }
-  return at;
 }
 
 StringId intern(PyObject* text) noexcept {

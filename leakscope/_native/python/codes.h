@@ -13,6 +13,9 @@ void prepare_codes() noexcept;
 // The frame that a Python frame stands for now; 0 if it has none or the tables are full.
 FrameId frame_id(const RawFrame* frame) noexcept;
 
+// UTF-8 of a string object, without asking the interpreter for anything. Returns the bytes written.
+std::size_t to_utf8(PyObject* text, char* into, std::size_t room) noexcept;
+
 // A block that may be a code object is about to be freed.
 void code_freed(const void* address) noexcept;
 

@@ -52,12 +52,12 @@ PyObject* wrap(PyTypeObject* type, int fd) {
 
 PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords) {
   static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames", "max_stacks",
-                                      "heap",           "values",      nullptr};
+                                      "heap",           "values",      "buffers",    nullptr};
   unsigned long long interval = 1, exact = 65536;
   unsigned int frames = 64, stacks = 1u << 22;
-  int heap = 0, values = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIpp", const_cast<char**>(names), &interval,
-                                   &exact, &frames, &stacks, &heap, &values))
+  int heap = 0, values = 0, buffers = 0;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIpp|p", const_cast<char**>(names), &interval,
+                                   &exact, &frames, &stacks, &heap, &values, &buffers))
     return nullptr;
   LedgerConfig config;
   config.interval_bytes = interval == 0 ? 1 : interval;
@@ -66,6 +66,7 @@ PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords)
   config.max_stacks = stacks;
   config.heap = heap != 0 ? 1 : 0;
   config.heap_values = values != 0 ? 1 : 0;
+  config.buffers = buffers != 0 ? 1 : 0;
   auto* layout = static_cast<Header*>(prim::map_memory(sizeof(Header)));
   if (layout == nullptr) return PyErr_NoMemory();
   lay_out(*layout, config);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../hook/process.h"
+#include "buffer_hooks.h"
 #include "codes.h"
 #include "frames.h"
 #include "free_lists.h"
@@ -22,6 +23,7 @@ namespace leakscope::python {
 void upkeep() noexcept {
   leakscope_keep_free_lists_closed();
   watch_object_tracer();
+  notice_new_types();
 }
 
 namespace {
@@ -104,6 +106,7 @@ void start_recording() {
   for (std::size_t at = 0; at + 1 < sizeof version && text[at] != 0 && text[at] != ' '; ++at)
     version[at] = text[at];
   hook::begin(free_lists, version);
+  install_buffer_hooks();
 }
 
 int on_audit_event(const char* event, PyObject*, void*) {

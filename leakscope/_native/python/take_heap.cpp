@@ -7,6 +7,7 @@
 
 #include "../hook/heap.h"
 #include "../hook/process.h"
+#include "buffer_hooks.h"
 #include "frames.h"
 #include "heap_objects.h"
 #include "heap_walk.h"
@@ -55,6 +56,7 @@ void walk_asleep(HeapArea& area) noexcept {
 // With the interpreter's lock, between two instructions of somebody's code.
 void fulfil_wish() {
   if (header().heap_wish.load() == HeapWish::claimed) {
+    watch_new_types();
     hook::freeze_heap(walk, HeapOwner::wish);
   } else {
     hook::fail_heap("the interpreter's lock came too late");
@@ -160,6 +162,7 @@ void take_heap_for_request(std::uint64_t timeout_ns) {
   const bool ours = wait_unlocked(&hook::recorder.ledger().heap().state, timeout_ns,
                                   [] { return hook::claim_heap_area(HeapOwner::request); });
   if (ours) {
+    watch_new_types();
     const std::uint8_t busy = hook::thread_state.busy;
     hook::thread_state.busy = 1;
     hook::freeze_heap(walk, HeapOwner::request);

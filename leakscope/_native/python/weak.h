@@ -21,6 +21,11 @@
 #pragma weak PyCode_Type
 #pragma weak PyDict_DelItemString
 #pragma weak PyDict_GetItemString
+#pragma weak PyDict_GetItemWithError
+#pragma weak PyDict_Next
+#pragma weak PyUnicode_InternFromString
+#pragma weak PyWrapperDescr_Type
+#pragma weak PyBaseObject_Type
 #pragma weak PyDict_Type
 #pragma weak PyErr_Clear
 #pragma weak PyErr_Fetch
