@@ -1,6 +1,8 @@
-#include "buffer_types.h"
-
+/* Internal headers come first. */
+// clang-format off
 #include "heap_internals.h"
+#include "buffer_types.h"
+// clang-format on
 
 static PyObject *get_name, *release_name, *module_name;
 
