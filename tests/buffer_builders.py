@@ -2,7 +2,8 @@
 
 ::
 
-    with_buffers(dump, view("app.py:10", 65536, exporter=0x7f00..., type="bytearray", thread="worker-1"), acquired={"app.py:10": (9, 8, 1)})
+    with_buffers(dump, view("app.py:10", 65536, exporter=address, type="bytearray", thread="worker-1"),
+                 acquired={"app.py:10": (9, 8, 1)})
 
 A stack or a thread that a view names must be one of the dump's.
 """
@@ -55,9 +56,7 @@ def with_buffers(
     texts += sorted({each.type for each in views} - set(texts))
     table = strings(texts)
     frames = replace(dump.stacks.frame_table, strings=table)
-    dump = replace(
-        dump, stacks=replace(dump.stacks, frame_table=frames), threads=replace(dump.threads, strings=table)
-    )
+    dump = replace(dump, stacks=replace(dump.stacks, frame_table=frames), threads=replace(dump.threads, strings=table))
     stack = {_drawing(dump, node): node for node in range(len(dump.stacks))}
     thread = {dump.threads.name_of(row): row for row in range(len(dump.threads))}
     rows: list[tuple[Any, ...]] = [

@@ -1,4 +1,4 @@
-"""A service that lives on buffers: frames over asyncio streams, cut up with memoryviews, added up with NumPy if there is one."""
+"""A service that lives on buffers: frames over asyncio streams, cut up with memoryviews, added up with NumPy."""
 
 from __future__ import annotations
 
