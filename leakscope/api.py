@@ -41,6 +41,7 @@ def run(
     python: str | None = None,
     python_args: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
+    attend: Callable[[Any], None] | None = None,
 ) -> Recording:
     """
     What became of a program that ran under the recorder; its dumps are in ``Recording.folder``.
@@ -61,6 +62,8 @@ def run(
         Options of the interpreter, before the target.
     progress : callable, optional
         Told a few times a second how it goes, in another thread.
+    attend : callable, optional
+        Called with the running program, in a thread of its own; see ``capture.attending``.
 
     Returns
     -------
@@ -93,6 +96,7 @@ def run(
         config or CaptureConfig(),
         lambda pid: Path(output) if output is not None else dumps.free_folder(name, pid),
         progress,
+        attend,
     )
 
 
@@ -228,15 +232,7 @@ def explain(code: str | None = None) -> tuple[RulePage, ...]:
     return found
 
 
-def gate(
-    trials: Sequence[Trial],
-    policy: Policy | None = None,
-    baseline: Baseline | None = None,
-    *,
-    folder: str = "",
-    root: str = "",
-    command: str = "",
-) -> GateResult:
+def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseline | None = None) -> GateResult:
     """
     What follows from judged runs of a program: pass, fail, or too little evidence.
 
@@ -248,8 +244,6 @@ def gate(
         By default leaks fail, and growth above 64 KiB.
     baseline : Baseline, optional
         What is known already.
-    folder, root, command : str
-        For reports: where the gate was called, the folder that paths are told from, what was run.
 
     Returns
     -------
@@ -265,7 +259,7 @@ def gate(
 
     if not trials:
         raise UsageError("there is nothing to decide about", "name a program or dumps: leakscope gate -- app.py")
-    return decide(trials, policy, baseline, folder=folder, root=root, command=command)
+    return decide(trials, policy, baseline)
 
 
 def path(dump: Dump, subject: str, *, limit: int = 5) -> Holding:

@@ -18,6 +18,7 @@ finding, never an error.
       DumpNotWritten         5   a file could not be written
         DiskFull             5   for lack of room
       NotEnoughData          3   a command needs a part this dump does not have
+      ProgramFailed          4   the program of a gate failed before there was a verdict
 """
 
 # The names say what happened; "Error" at the end of each would say nothing more.
@@ -152,3 +153,10 @@ class NotEnoughData(LeakscopeError):
 
     code = "not-enough-data"
     exit_code = EXIT_INCONCLUSIVE
+
+
+class ProgramFailed(LeakscopeError):
+    """The program failed before there was a verdict."""
+
+    code = "program-failed"
+    exit_code = EXIT_PROGRAM_FAILED

@@ -16,7 +16,7 @@ from leakscope.errors import DumpFormatError
 from leakscope.formats import FORMATS, HEAD_BYTES, open_dump
 from leakscope.formats.format import Format
 from leakscope.formats.lks import LKS
-from leakscope.reports import REPORTS
+from leakscope.reports import GATE_REPORTS, REPORTS
 from leakscope.reports.report_format import ReportFormat
 from leakscope.rules import RULES
 from leakscope.rules.rule import Rule
@@ -129,6 +129,13 @@ def test_every_report_has_goldens(report: ReportFormat) -> None:
     assert list(
         (Path(__file__).resolve().parent.parent / "fixtures" / "golden" / report.name).glob(f"*{report.suffix}")
     )
+
+
+@pytest.mark.parametrize("entry", GATE_REPORTS, ids=lambda entry: entry.name)
+def test_every_gate_report_has_a_name_a_suffix_and_goldens_of_its_own(entry: ReportFormat) -> None:
+    assert [other.name for other in GATE_REPORTS].count(entry.name) == 1
+    assert [other.suffix for other in GATE_REPORTS].count(entry.suffix) == 1
+    assert list((Path(__file__).resolve().parent.parent / "fixtures" / "golden" / "gate").glob(f"*{entry.suffix}"))
 
 
 @reports

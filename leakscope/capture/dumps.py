@@ -55,6 +55,10 @@ class DumpFolder:
         """The dumps that are there, oldest first."""
         return tuple(path for path, _ in self._dumps)
 
+    def dumps_for(self, reason: str) -> tuple[Path, ...]:
+        """Those taken for one reason, oldest first."""
+        return tuple(path for path, why in list(self._dumps) if why == reason)
+
     def next_dump(self) -> tuple[int, Path]:
         """Number and path of the next dump; makes the folder."""
         try:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakscope import native
+from leakscope.capture.attending import Attendance
 from leakscope.capture.budget import Budget
 from leakscope.capture.death import OomWitness, death_of
 from leakscope.capture.dumps import DumpFolder
@@ -68,6 +70,7 @@ def record(
     config: CaptureConfig,
     folder: Callable[[int], Path],
     progress: Callable[[Progress], None] | None = None,
+    attend: Callable[[Attendance], None] | None = None,
 ) -> Recording:
     """
     Run a program under the recorder, from start to end.
@@ -80,6 +83,8 @@ def record(
         The folder for the dumps, from the process id of the program.
     progress : callable, optional
         Told a few times a second how it goes.
+    attend : callable, optional
+        Called with the running program in a thread of its own; waited for at the end.
 
     Returns
     -------
@@ -118,11 +123,16 @@ def record(
         if follower is not None:
             follower.start(watch.folder.path)
         watch.start()
+        attendant = threading.Thread(target=attend, args=(Attendance(watch),)) if attend is not None else None
+        if attendant is not None:
+            attendant.start()
         try:
             end = _see_through(pid, config.dump_on_signal, watch)
             return _conclude(end, watch, follower, witness, budget)
         finally:
             watch.abandon()
+            if attendant is not None:
+                attendant.join()
     finally:
         _let_go_of(config.dump_on_signal)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -98,6 +98,11 @@ class Watch:
         """Whether the interpreter came to its own end; without that a program left in another way."""
         return self._torn_down
 
+    @property
+    def over(self) -> bool:
+        """Whether the process is gone, or is let go."""
+        return self._over
+
     def want(self, reason: str) -> None:
         """Take a dump soon; none if nothing is recorded (yet)."""
         with self._lock:

@@ -20,6 +20,7 @@ from leakscope.cli.ending import EXIT_BROKEN_PIPE, die_of, drop_output, flush
 from leakscope.cli.options import manners_of, speaking
 from leakscope.cli.voice import Manners
 from leakscope.errors import EXIT_FINE, UsageError
+from leakscope.model.policy import POLICY_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a program under the recorder and report at the end.",
     "diff": "Compare dumps: what grew, and whether it keeps growing.",
     "show": "Show one dump: where its memory went, who holds most.",
+    "gate": "Fail a pipeline on a new leak: run a program or compare dumps, apply a policy.",
     "path": "Tell who holds objects: paths from the roots, and who made them.",
     "explain": "Explain a rule: what its findings say, why, and when it keeps silent.",
 }
@@ -80,8 +82,8 @@ def leakscope(context: click.Context) -> None:
     """
     What leaks in a Python program, who allocated it, and why the rest is no leak.
 
-    Exit codes: 'run' passes on the program's own code or signal. Else 0 fine, 2 wrong usage or configuration,
-    3 inconclusive, 4 the program failed before a verdict, 5 could not attach or read, 70 a bug of ours.
+    Exit codes: 'run' passes on the program's own code or signal. Else 0 fine, 1 the gate failed, 2 wrong usage or
+    configuration, 3 inconclusive, 4 the program failed before a verdict, 5 could not attach or read, 70 a bug of ours.
     """
     if context.invoked_subcommand is not None and not context.resilient_parsing:
         _apply_settings(context, context.invoked_subcommand)
@@ -159,7 +161,8 @@ def _apply_settings(context: click.Context, command: str) -> None:
     }
     repeatable = {parameter.name for parameter in parameters if parameter.multiple}
     table: dict[str, Any] = found.get(command, {})
-    context.default_map = {command: settings.defaults_for(table, command, names, repeatable, path)}
+    others = POLICY_KEYS if command == "gate" else ()
+    context.default_map = {command: settings.defaults_for(table, command, names, repeatable, path, others)}
     manners_of(context)
 
 

@@ -41,9 +41,13 @@ class RunCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Hide the program's words from click."""
-        valued = {name for parameter in self.params if _takes_value(parameter) for name in parameter.opts}
-        own, target = split(args, valued)
+        own, target = split(args, valued_options(self.params))
         return super().parse_args(ctx, [*own, "--", *target] if target else own)
+
+
+def valued_options(parameters: Sequence[click.Parameter]) -> set[str]:
+    """Names of options that take a value, with their dashes."""
+    return {name for parameter in parameters if _takes_value(parameter) for name in parameter.opts}
 
 
 def _takes_value(parameter: click.Parameter) -> bool:

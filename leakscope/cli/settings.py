@@ -80,7 +80,12 @@ def check_tables(settings: Mapping[str, Any], commands: Collection[str], path: P
 
 
 def defaults_for(
-    table: Mapping[str, Any], command: str, options: Mapping[str, str], repeatable: Collection[str], path: Path
+    table: Mapping[str, Any],
+    command: str,
+    options: Mapping[str, str],
+    repeatable: Collection[str],
+    path: Path,
+    others: Collection[str] = (),
 ) -> dict[str, Any]:
     """
     Values of a command's table by parameter name.
@@ -97,6 +102,8 @@ def defaults_for(
         Parameters that take a list.
     path : Path
         For messages.
+    others : collection of str
+        Keys that are read elsewhere.
 
     Raises
     ------
@@ -105,9 +112,11 @@ def defaults_for(
     """
     defaults: dict[str, Any] = {}
     for key, value in table.items():
+        if key in others:
+            continue
         parameter = options.get(key.replace("_", "-"))
         if parameter is None:
-            raise _unknown(path, f"tool.leakscope.{command}", key, options)
+            raise _unknown(path, f"tool.leakscope.{command}", key, {*options, *others})
         defaults[parameter] = [value] if parameter in repeatable and isinstance(value, str) else value
     return defaults
 

@@ -60,6 +60,15 @@ def open_dump(path: str | PathLike[str], verify: bool = True) -> Dump:
     raise UnknownFormat(name, 0, "not a dump: the first bytes belong to no known format")
 
 
+def is_dump(path: str | PathLike[str]) -> bool:
+    """Whether some format recognises a file; False if it cannot be read."""
+    try:
+        head = _read_head(os.fspath(path))
+    except DumpUnreadable:
+        return False
+    return any(known.sniff(head) for known in FORMATS)
+
+
 def _read_head(path: str) -> bytes:
     try:
         # A pipe would block an open for reading, so look before opening.

@@ -134,8 +134,11 @@ class GateResult:
         Another run would tell more, and the policy allows it.
     folder, root : str
         Where the gate was called, and the folder that paths are told from; empty if unknown.
-    command : str
-        What was run, or the dumps that were compared, as one would type it.
+    command, arguments : str
+        What was run, or the dumps that were compared, as one would type it; and all that was typed after
+        ``leakscope gate``.
+    tool_version : str
+        Of leakscope; empty if nobody said.
     """
 
     status: GateStatus
@@ -150,6 +153,8 @@ class GateResult:
     folder: str = ""
     root: str = ""
     command: str = ""
+    arguments: str = ""
+    tool_version: str = ""
 
     @property
     def exit_code(self) -> int:

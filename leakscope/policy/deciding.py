@@ -25,17 +25,11 @@ if TYPE_CHECKING:
     from leakscope.policy.confirming import Sighting
 
 _ORDER = list(Outcome)
+_MOST_THIN = 2
+"""Runs at first that may be too short to tell anything, beyond the policy's repeats: they cost next to nothing."""
 
 
-def gate(
-    trials: Sequence[Trial],
-    policy: Policy | None = None,
-    baseline: Baseline | None = None,
-    *,
-    folder: str = "",
-    root: str = "",
-    command: str = "",
-) -> GateResult:
+def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseline | None = None) -> GateResult:
     """
     What follows from one or more runs of a program.
 
@@ -47,8 +41,6 @@ def gate(
         By default leaks fail, and growth above 64 KiB.
     baseline : Baseline, optional
         What is known.
-    folder, root, command : str
-        For reports, see `GateResult`.
 
     Returns
     -------
@@ -56,7 +48,7 @@ def gate(
         ``undecided`` if there is a suspect that a further run would decide about.
     """
     policy, baseline = policy or Policy(), baseline or Baseline()
-    final = len(trials) >= policy.repeats
+    final = len(trials) - _thin_at_first(trials) >= policy.repeats
     decisions = _decide(trials, policy, baseline, final=final)
     passed_totals = breaches(trials, policy)
     if final:
@@ -76,9 +68,18 @@ def gate(
         breaches=passed_totals,
         stale=tuple(entry for entry in baseline.entries if entry.fingerprint not in seen),
         policy=policy, baseline=baseline,
-        undecided=not final and not fails and (suspects or thin),
-        folder=folder, root=root, command=command,
+        undecided=not final and not fails and (suspects or (thin and trials[-1].work is not None)),
     )  # fmt: skip
+
+
+def _thin_at_first(trials: Sequence[Trial]) -> int:
+    """How many runs at the beginning said nothing, and can be followed by a longer one."""
+    thin = 0
+    for trial in trials[:_MOST_THIN]:
+        if trial.report.verdict is not Verdict.UNKNOWN or trial.work is None:
+            break
+        thin += 1
+    return thin
 
 
 def _is_thin(trial: Trial, decisions: Iterable[Decision]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from leakscope.model.finding import Verdict
 from leakscope.model.gate import Outcome
 from leakscope.units import format_bytes, format_count, format_duration
 
@@ -81,6 +82,12 @@ def _unconfirmed(sighting: Sighting, trials: Sequence[Trial], outcome: Outcome) 
     return "it did not grow with the work: a one-time cost, or something that fills up"
 
 
+def _counted(count: int, what: str) -> str:
+    """``2 new leaks``."""
+    several = {"new leak": "new leaks", "place that grows": "places that grow", "limit passed": "limits passed"}
+    return f"{count} {what if count == 1 else several[what]}"
+
+
 def conclusion(
     decisions: Sequence[Decision],
     breaches: Sequence[Breach],
@@ -90,12 +97,12 @@ def conclusion(
     status: GateStatus,
 ) -> str:
     """The first line of every gate report: what the gate says, and what it counted."""
-    new = [decision for decision in decisions if decision.outcome is Outcome.NEW]
+    new = [decision.finding.verdict for decision in decisions if decision.outcome is Outcome.NEW]
     runs = f"in {len(trials)} run{'' if len(trials) == 1 else 's'}"
     if new or any(breach.confirmed for breach in breaches):
-        parts = [f"{len(new)} new {'leak' if len(new) == 1 else 'leaks'}"] if new else []
-        parts += [f"{len(breaches)} {'limit' if len(breaches) == 1 else 'limits'} passed"] if breaches else []
-        said = f"failed: {' and '.join(parts)} {runs}"
+        leaks = sum(verdict is Verdict.LEAK for verdict in new)
+        counts = ((leaks, "new leak"), (len(new) - leaks, "place that grows"), (len(breaches), "limit passed"))
+        said = f"failed: {' and '.join(_counted(count, what) for count, what in counts if count)} {runs}"
     elif thin:
         why = trials[-1].report.sentence.rstrip(".")
         said = f"{status} for thin evidence {runs}: {why[:1].lower()}{why[1:]}"

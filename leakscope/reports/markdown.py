@@ -7,10 +7,10 @@ code, which every renderer knows.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from leakscope.reports.first_screen import bars, first_screen
+from leakscope.reports.markdown_text import code, escaped
 from leakscope.reports.report_format import ReportFormat
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _SPARKLINE_WIDTH = 40
 _BAR_WIDTH = 30
-_CODE = re.compile(r"`[^`]*`")
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&$@])")
 
 
 def render(report: Report) -> str:
@@ -38,22 +36,6 @@ def render(report: Report) -> str:
 
 
 MARKDOWN = ReportFormat(name="markdown", suffix=".md", render=render)
-
-
-def escaped(text: str) -> str:
-    """
-    Text in which nothing is markup, except that pairs of backticks still make code.
-
-    Parameters
-    ----------
-    text : str
-        One line.
-    """
-    pieces, end = [], 0
-    for code in _CODE.finditer(text):
-        pieces += [_SPECIAL.sub(r"\\\1", text[end : code.start()]), code[0].replace("|", "\\|")]
-        end = code.end()
-    return "".join([*pieces, _SPECIAL.sub(r"\\\1", text[end:])])
 
 
 def _lines(screen: FirstScreen) -> Iterable[str]:
@@ -124,7 +106,7 @@ def _findings(screen: FirstScreen) -> Iterable[str]:
     yield from _title("Findings")
     for number, item in enumerate(screen.findings, 1):
         numbers = ", ".join(word for word in (item.growth, item.sure) if word)
-        yield f"{number}. **{item.verdict}** {escaped(numbers)}: {_code(item.site)}"
+        yield f"{number}. **{item.verdict}** {escaped(numbers)}: {code(item.site)}"
         for text in (item.sentence, *item.details):
             if text:
                 yield f"   - {escaped(text)}"
@@ -139,13 +121,6 @@ def _table(table: Table) -> Iterable[str]:
     yield "|" + "|".join("---:" if column.right else "---" for column in table.columns) + "|"
     for cells in zip(*(column.cells for column in table.columns), strict=True):
         words = (
-            escaped(cell) if column.right else _code(cell) for cell, column in zip(cells, table.columns, strict=True)
+            escaped(cell) if column.right else code(cell) for cell, column in zip(cells, table.columns, strict=True)
         )
         yield "|" + "|".join(f" {word} " for word in words) + "|"
-
-
-def _code(text: str) -> str:
-    """Text as code, whatever is in it."""
-    if not text:
-        return ""
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"

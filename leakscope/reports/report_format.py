@@ -25,7 +25,7 @@ class ReportFormat:
     suffix : str
         Of a file that holds it.
     render : callable
-        Report to text.  What else it takes has defaults.
+        Report to text, or `GateResult` to text in the table of the gate's formats.  What else it takes has defaults.
     """
 
     name: str

@@ -156,13 +156,27 @@ def test_the_total_has_limits_too() -> None:
 
 
 @pytest.mark.parametrize(("said", "status"), [("tell", "inconclusive"), ("pass", "passed"), ("fail", "failed")])
-def test_thin_evidence_asks_for_more_runs_and_then_is_what_the_policy_says(said: str, status: str) -> None:
-    policy = Policy(repeats=2, inconclusive=said)  # type: ignore[arg-type]
-    thin = trial(verdict="UNKNOWN")
+def test_thin_evidence_asks_for_longer_runs_and_then_is_what_the_policy_says(said: str, status: str) -> None:
+    policy = Policy(repeats=1, inconclusive=said)  # type: ignore[arg-type]
+    thin = [trial(verdict="UNKNOWN", work=work) for work in (1, 64, 4096)]
 
-    assert gate([thin], policy).undecided
-    assert gate([thin, thin], policy).status == status
-    assert gate([thin, trial()], policy).status == "passed"
+    assert gate(thin[:1], policy).undecided
+    assert gate(thin[:2], policy).undecided
+    assert (gate(thin, policy).undecided, gate(thin, policy).status) == (False, status)
+    assert gate([*thin[:2], trial(work=4096)], policy).status == "passed"
+
+
+def test_runs_that_were_too_short_do_not_count_among_the_repeats() -> None:
+    runs = [trial(verdict="UNKNOWN", work=1), trial(finding(gain=640), work=64), trial(finding(gain=1280), work=128)]
+
+    assert gate(runs[:2], Policy(repeats=2)).undecided
+    assert gate(runs, Policy(repeats=2)).status == "failed"
+
+
+def test_thin_evidence_of_a_program_that_cannot_do_more_is_final() -> None:
+    result = gate([trial(verdict="UNKNOWN")])
+
+    assert (result.undecided, result.exit_code) == (False, 3)
 
 
 def test_a_doubt_beside_something_sure_does_not_make_a_run_inconclusive() -> None:

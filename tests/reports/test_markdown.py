@@ -9,7 +9,7 @@ from golden import assert_golden
 from reports.drawn import REPORTS
 
 from leakscope.reports import markdown, terminal
-from leakscope.reports.markdown import escaped
+from leakscope.reports.markdown_text import escaped
 
 
 @pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared"])

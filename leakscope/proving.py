@@ -1,0 +1,222 @@
+"""
+Runs of a program until a gate is sure: once if nothing is found, again with more work if something is.
+
+It knows how a program is told to do more, and how much more is worth it; it refuses to know what is a leak and what is
+tolerated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from leakscope.capture.serving import Serving
+from leakscope.errors import CaptureError, ProgramFailed
+from leakscope.formats import open_dump
+from leakscope.model.finding import Verdict
+from leakscope.model.gate import Trial
+from leakscope.model.plan import ITERATIONS_VARIABLE, PLACEHOLDER
+from leakscope.policy import gate
+from leakscope.verdict import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from leakscope.model.dump import Dump
+    from leakscope.model.gate import GateResult
+    from leakscope.model.plan import Plan
+    from leakscope.model.policy import Baseline, Policy
+    from leakscope.model.recording import Recording
+
+LONG_ENOUGH_S = 1.5
+"""A run that was too short to tell anything is followed by one of this length, as far as that can be foreseen."""
+MOST_AT_ONCE = 64
+DID_MORE = 0.0005
+"""A program that was told to do more asked for this part more blocks, and for one for each iteration: else it does not
+listen, and the number of iterations means nothing."""
+_SEED = "PYTHONHASHSEED"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run, and how many blocks it ever asked for."""
+
+    trial: Trial
+    alloc_blocks: int
+
+
+def prove(
+    plan: Plan,
+    policy: Policy,
+    baseline: Baseline,
+    *,
+    run: Callable[..., Recording],
+    tell: Callable[[str], None],
+    command: str,
+) -> GateResult:
+    """
+    Run a program as often as the gate needs.
+
+    Parameters
+    ----------
+    plan : Plan
+    policy : Policy
+    baseline : Baseline
+    run : callable
+        Runs a program under the recorder, as ``api.run``.
+    tell : callable
+        Told what is about to be run, and what looks odd.
+    command : str
+        The program, as one would type it.
+
+    Raises
+    ------
+    ProgramFailed
+        If the program or its load failed.
+    CaptureError
+        If nothing was recorded.
+    """
+    runs: list[_Run] = []
+    work = _first_work(plan)
+    while True:
+        tell(_announcement(len(runs) + 1, work, plan, command))
+        runs.append(_run_once(plan, policy, len(runs) + 1, work, run))
+        believed = _believed(runs)
+        if len(runs) > 1 and believed[-1].work is None and work is not None:
+            tell(
+                "the program did not do more when told to: its number of iterations is ignored; "
+                f"use {PLACEHOLDER} in the command, or read {ITERATIONS_VARIABLE}"
+            )
+        result = gate(believed, policy, baseline)
+        if not result.undecided:
+            return result
+        work = None if work is None else work * _factor(runs[-1].trial)
+
+
+def _first_work(plan: Plan) -> float | None:
+    if plan.iterations is not None:
+        return plan.iterations
+    return plan.load.for_s if plan.load is not None else None
+
+
+def _unit(plan: Plan) -> str:
+    return "iteration" if plan.iterations is not None or plan.load is None else "second"
+
+
+def _factor(trial: Trial) -> int:
+    """How much more the next run does: twice as much, or so much that it lasts long enough to tell something."""
+    sources = trial.report.sources
+    if trial.report.verdict is not Verdict.UNKNOWN or not sources or trial.unit == "second":
+        return 2
+    return max(2, min(MOST_AT_ONCE, math.ceil(LONG_ENOUGH_S / max(sources[-1].elapsed_s, 0.001))))
+
+
+def _announcement(number: int, work: float | None, plan: Plan, command: str) -> str:
+    if work is None:
+        return f"run {number}: {command}"
+    much = f"{work:,.0f} {_unit(plan)}{'' if work == 1 else 's'}"
+    return f"run {number}, {much}: {command}"
+
+
+def _run_once(plan: Plan, policy: Policy, number: int, work: float | None, run: Callable[..., Recording]) -> _Run:
+    serving = None
+    if plan.load is not None:
+        load = plan.load
+        for_s = work if load.for_s is not None and plan.iterations is None else load.for_s
+        serving = Serving(replace(load, command=_filled(load.command, plan, work), for_s=for_s))
+    elif policy.warmup_s:
+        plan = replace(plan, config=replace(plan.config, baseline_after_s=policy.warmup_s))
+    with _environment(plan, work):
+        began = time.monotonic()
+        recording = run(
+            [_filled(word, plan, work) for word in plan.target],
+            config=plan.config,
+            output=plan.folder / f"run-{number}",
+            force=True,
+            python=plan.python,
+            python_args=plan.python_args,
+            attend=serving,
+        )
+        elapsed_s = time.monotonic() - began
+    paths = recording.dumps if serving is None else serving.during(recording.dumps)
+    _check(recording, serving, paths, plan)
+    dumps = [open_dump(path) for path in paths]
+    report = judge(dumps)
+    trial = Trial(report, work, "iteration" if _unit(plan) == "iteration" else "second", elapsed_s)
+    return _Run(trial, _alloc_blocks(dumps))
+
+
+def _filled(word: str, plan: Plan, work: float | None) -> str:
+    return word.replace(PLACEHOLDER, f"{work:.0f}") if plan.iterations is not None and work is not None else word
+
+
+@contextlib.contextmanager
+def _environment(plan: Plan, work: float | None) -> Iterator[None]:
+    """What the program finds in its environment; runs are alike, so that they can be compared."""
+    before = dict(os.environ)
+    os.environ.setdefault(_SEED, "0")
+    if plan.iterations is not None and work is not None:
+        os.environ[ITERATIONS_VARIABLE] = f"{work:.0f}"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _check(recording: Recording, serving: Serving | None, dumps: Sequence[Path], plan: Plan) -> None:
+    """Nothing, or why there is no verdict."""
+    if serving is not None and serving.problem:
+        raise ProgramFailed(serving.problem, "run the server and its load by hand to see why")
+    end = recording.end
+    if serving is None and end.shell_code and not plan.ignore_failure:
+        how = recording.death.text if recording.death and end.signal else f"exited with code {end.exit_code}"
+        hint = "run it by itself to see why, or judge it all the same with --ignore-failure"
+        if recording.dumps:
+            hint = f"{hint}; what its memory looked like: leakscope show {recording.dumps[-1]}"
+        raise ProgramFailed(f"the program {how} before there was a verdict", hint)
+    if not recording.recorded or not dumps:
+        why = recording.problem or (str(recording.problems[0]) if recording.problems else "it ended too early")
+        raise CaptureError(f"nothing was recorded: {why}", "see 'leakscope run' with the same program")
+
+
+def _alloc_blocks(dumps: Sequence[Dump]) -> int:
+    return max(dump.meta.totals.alloc_blocks for dump in dumps)
+
+
+def _believed(runs: Sequence[_Run]) -> list[Trial]:
+    """The trials; their work is unknown if the program did no more when told to."""
+    first, last = runs[0], runs[-1]
+    if first.trial.work is None or last.trial.work is None or first is last:
+        return [each.trial for each in runs]
+    more = max(last.trial.work - first.trial.work, DID_MORE * first.alloc_blocks)
+    if last.alloc_blocks - first.alloc_blocks >= more or last.trial.unit == "second":
+        return [each.trial for each in runs]
+    return [replace(each.trial, work=None) for each in runs]
+
+
+def clear(plan: Plan) -> None:
+    """Remove the dumps of all runs."""
+    for folder in plan.folder.glob("run-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (plan.folder / ".gitignore").unlink(missing_ok=True)
+        plan.folder.rmdir()
+
+
+def claim(plan: Plan) -> None:
+    """Make the folder, kept out of version control, and remove what an earlier gate left there."""
+    clear(plan)
+    try:
+        plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = plan.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise CaptureError(f"{plan.folder}: cannot be made: {error.strerror}", "choose another with -o DIR") from error
