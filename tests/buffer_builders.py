@@ -2,8 +2,11 @@
 
 ::
 
-    with_buffers(dump, view("app.py:10", 65536, exporter=address, type="bytearray", thread="worker-1"),
-                 acquired={"app.py:10": (9, 8, 1)})
+    with_buffers(
+        dump,
+        view("app.py:10", 65536, exporter=address, type="bytearray", thread="worker-1"),
+        acquired={"app.py:10": (9, 8, 1)},
+    )
 
 A stack or a thread that a view names must be one of the dump's.
 """
