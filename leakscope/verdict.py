@@ -18,6 +18,8 @@ from leakscope.caveats import caveats
 from leakscope.model.finding import Finding, Verdict
 from leakscope.model.report import SEGMENT_NAMES, OwnCost, Report, ResidentBar, Segment, Source, Sparkline, Totals
 from leakscope.rules import RULES
+from leakscope.rules.deserted import DESERTED
+from leakscope.rules.fragmentation import FRAGMENTATION
 from leakscope.rules.growth import GROWTH
 from leakscope.units import format_bytes, format_duration
 
@@ -43,6 +45,12 @@ SEGMENT_LABELS = {
 }
 _SPARKLINES = (("rss_bytes", "resident", "bytes"), ("live_bytes", "live", "bytes"), ("live_blocks", "blocks", "count"))
 _ORDER = list(Verdict)
+_FREE = {FRAGMENTATION.code, DESERTED.code}
+"""Rules about memory in which nothing is alive."""
+_HOLDS = {
+    Verdict.FRAGMENTATION: "In {} places freed memory cannot go back, together {}",
+    Verdict.POOLING: "{} pools keep memory for later, together {}",
+}
 _HELD = (Verdict.LEAK, Verdict.GROWTH)
 _EXPLAINED = 0.5
 """Part of what a finding saw grow that another one must account for to take its place."""
@@ -115,8 +123,8 @@ def _overlap(earlier: Finding, later: Finding) -> bool:
     a, b = earlier.subject, later.subject
     if a == b:
         return True
-    # What is free is not what is alive, and what is free in one allocator is not so in another.
-    if "chunks" in (a.kind, b.kind) and (a.kind, a.pool) != (b.kind, b.pool):
+    if {earlier.code, later.code} & _FREE:
+        # What is free is not what is alive, and what is free in one allocator is not so in another.
         return Verdict.UNKNOWN in (earlier.verdict, later.verdict) and _same_place(earlier, later)
     if not (_same_place(earlier, later) or _keeps(earlier, later)):
         return False
@@ -162,10 +170,11 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
         Settled.
     """
     sure = [finding for finding in findings if finding.verdict is not Verdict.UNKNOWN]
-    if sure:
+    if sure and (sure[0].verdict is not Verdict.POOLING or len(sure) == len(findings)):
         return sure[0].verdict, _sum_up([finding for finding in sure if finding.verdict is sure[0].verdict])
     if findings:
-        return Verdict.UNKNOWN, findings[0].sentence
+        doubt = next(finding for finding in findings if finding.verdict is Verdict.UNKNOWN)
+        return Verdict.UNKNOWN, doubt.sentence
     trend = facts.total_trend("live_bytes")
     if trend.shape == "short":
         # Samples may lie far apart; what is level across a gap has not grown in it.
@@ -184,8 +193,13 @@ def _rank(finding: Finding) -> tuple[int, int]:
 def _sum_up(findings: Sequence[Finding]) -> str:
     if len(findings) == 1:
         return findings[0].sentence
+    verdict = findings[0].verdict
+    if verdict in _HOLDS:
+        most = max(findings, key=lambda finding: finding.bytes)
+        held = format_bytes(sum(finding.bytes for finding in findings))
+        return f"{_HOLDS[verdict].format(len(findings), held)}; most of it: {most.sentence}"
     gain = format_bytes(sum(finding.growth.bytes for finding in findings if finding.growth), signed=True)
-    does = {Verdict.LEAK: "leak", Verdict.GROWTH: "keep growing"}.get(findings[0].verdict, "grow to a bound")
+    does = {Verdict.LEAK: "leak", Verdict.GROWTH: "keep growing"}.get(verdict, "grow to a bound")
     return f"{len(findings)} places {does}, together {gain}; most of it: {findings[0].sentence}"
 
 

@@ -106,7 +106,7 @@ class PoolBooks:
         for lent, count in drawn:
             self._meet(lent)
             wanted[lent] += count
-        for lent in [*self.batches, *wanted]:
+        for lent in dict.fromkeys([*self.batches, *wanted]):
             if lent.released_by is not None:
                 self._return(lent, wanted[lent])
             elif lent.state in (HANDLE_STATES[HELD], HANDLE_STATES[RETAINED]):

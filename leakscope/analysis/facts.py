@@ -16,6 +16,7 @@ import numpy as np
 from leakscope.analysis.alignment import split_into_runs
 from leakscope.analysis.groups import WARM_UP, Groups
 from leakscope.analysis.growing import Grown, find_growth
+from leakscope.analysis.lending import PoolUse, find_lending
 from leakscope.analysis.places import NOWHERE, find_places
 from leakscope.analysis.residence import Residence, where_memory_went
 from leakscope.analysis.sampling import row_variances
@@ -177,6 +178,11 @@ class Facts:
     def slack(self) -> Slack | None:
         """Memory that allocators hold and nobody uses, if there is so much of it that it matters."""
         return find_slack(self.run, self.window)
+
+    @cached_property
+    def lending(self) -> tuple[PoolUse, ...]:
+        """The pools that the program told of, and what keeps their chunks."""
+        return find_lending(self.run, self.walked, self.walked_running)
 
     @cached_property
     def end_s(self) -> float:

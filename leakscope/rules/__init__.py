@@ -17,10 +17,14 @@ from leakscope.rules.kept import KEPT
 from leakscope.rules.leak import LEAK
 from leakscope.rules.ownerless import OWNERLESS
 from leakscope.rules.piling import PILING
+from leakscope.rules.pooling import POOLING
 from leakscope.rules.rule import Rule
 from leakscope.rules.unreached import UNREACHED
+from leakscope.rules.unreleased import UNRELEASED
 
 RULES: tuple[Rule, ...] = (
+    UNRELEASED,
+    POOLING,
     FRAGMENTATION,
     DESERTED,
     FILLING,
