@@ -98,13 +98,14 @@ def create_ledger(
     heap: bool = True,
     values: bool = False,
     buffers: bool = False,
+    chunk_bytes: int = 16 << 20,
 ) -> Ledger:
     """
     A fresh ledger in shared memory, for one program to be recorded.
 
     Parameters
     ----------
-    interval_bytes, exact_bytes, max_frames, max_stacks, heap, values, buffers
+    interval_bytes, exact_bytes, max_frames, max_stacks, heap, values, buffers, chunk_bytes
         As in ``CaptureConfig``.
 
     Returns
@@ -120,7 +121,7 @@ def create_ledger(
     module = core()
     try:
         ledger: Ledger = module.Ledger.create(
-            interval_bytes, exact_bytes, max_frames, max_stacks, heap, values, buffers
+            interval_bytes, exact_bytes, max_frames, max_stacks, heap, values, buffers, chunk_bytes
         )
     except module.CoreError as error:
         raise _capture_error(error) from error
@@ -161,7 +162,7 @@ def write_dump(ledger: Ledger, path: str, meta: str, columns: Columns, parts: Se
     meta : str
         JSON text.
     columns : mapping of str to (dtype, buffer)
-        What the ledger does not know: the series and the sites.
+        What the ledger does not know: the series, the sites and what was measured; they replace columns of the parts.
     parts : sequence of object
         From ``ledger.freeze()``, and perhaps from ``ledger.heap_columns()``.
 

@@ -2,7 +2,7 @@
 The arenas of glibc's malloc, as seen from outside a living process.
 
 It knows how glibc lays its heaps out; it refuses to ask the process itself: ``malloc_info`` takes the locks of malloc,
-which a hook or a stopped thread may hold.  Reading takes the memory-map lock for a moment, so callers ration it.
+which a hook or a stopped thread may hold.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-_HEAP_MOST = 64 * 1024 * 1024
+    from leakscope.capture.mappings import Mapping
+
+HEAP_MOST = 64 * 1024 * 1024
 """``HEAP_MAX_SIZE`` of glibc: where a heap of a further arena begins, its address is a multiple."""
 
 
@@ -58,55 +60,45 @@ class Arenas:
     resident_bytes: int
 
 
-def arenas(pid: int) -> Arenas | None:
+def arenas(pid: int, found: Sequence[Mapping] | None) -> Arenas | None:
     """
-    The arenas of a process; None if it is gone or not ours to look into.
+    The arenas of a process; None if it has none, or is gone, or not ours to look into.
 
     Parameters
     ----------
     pid : int
+    found : sequence of Mapping or None
+        Its mappings.
     """
-    try:
-        with open(f"/proc/{pid}/smaps", "rb") as smaps:
-            heaps = heaps_in(smaps)
-    except OSError:
-        return None
+    heaps = heaps_in(found or ())
     if heaps.main_bytes is None and not heaps.further:
         return None
     return Arenas(1 + _first_heaps(pid, [address for address, _ in heaps.further]), heaps.resident_bytes)
 
 
-def heaps_in(smaps: Iterable[bytes]) -> Heaps:
+def heaps_in(found: Iterable[Mapping]) -> Heaps:
     """
-    The heaps in the lines of a ``smaps`` file.
+    The heaps among the mappings of a process.
 
     The first heap has a name.  Those of further arenas have none, but begin at a multiple of 64 MiB and are followed by
     the reserved rest of their 64 MiB, which nothing may touch.
 
     Parameters
     ----------
-    smaps : iterable of bytes
+    found : iterable of Mapping
     """
     main: int | None = None
     further: list[tuple[int, int]] = []
-    candidate = (0, 0)  # where a heap may begin, and where its used part ends
-    resident = 0
-    heap = False
-    for line in smaps:
-        if line[:1].isupper():
-            if line.startswith(b"Rss:"):
-                resident = int(line.split()[1]) * 1024
-                main = (main or 0) + resident if heap else main
-            continue
-        fields = line.split()
-        start, _, end = fields[0].partition(b"-")
-        begin, finish = int(start, 16), int(end, 16)
+    candidate: Mapping | None = None
+    for mapping in found:
         # Counted late: only the untouchable rest behind it shows that the mapping before was an arena's heap.
-        if begin == candidate[1] and fields[1][:3] == b"---" and finish % _HEAP_MOST == 0:
-            further.append((candidate[0], resident))
-        heap = len(fields) == 6 and fields[5] == b"[heap]"
-        nameless = len(fields) == 5 and fields[1][:2] == b"rw"
-        candidate = (begin, finish) if nameless and begin % _HEAP_MOST == 0 else (0, 0)
+        is_rest = mapping.access[:3] == "---" and mapping.end % HEAP_MOST == 0
+        if is_rest and candidate is not None and mapping.begin == candidate.end:
+            further.append((candidate.begin, candidate.resident_bytes))
+        if mapping.path == "[heap]":
+            main = (main or 0) + mapping.resident_bytes
+        nameless = not mapping.path and mapping.access[:2] == "rw"
+        candidate = mapping if nameless and mapping.begin % HEAP_MOST == 0 else None
     return Heaps(main, tuple(further))
 
 
@@ -128,5 +120,5 @@ def _first_heaps(pid: int, addresses: Iterable[int]) -> int:
                 pointer = int.from_bytes(os.pread(memory, 8, address), "little")
             except OSError:
                 pointer = address
-            count += pointer // _HEAP_MOST == address // _HEAP_MOST
+            count += pointer // HEAP_MOST == address // HEAP_MOST
     return count

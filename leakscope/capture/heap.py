@@ -121,6 +121,12 @@ class HeapWatch:
             self._wait_for_walk(state, now_s - self._since_s, now_s)
         return self._stage
 
+    def copy(self, pid: int) -> int:
+        """Process id of the copy of the program that is being walked; that of the program itself if there is none."""
+        state = self._state()
+        frozen = state["state"] == WALKING and state["frozen"] and state["in_child"]
+        return int(state["copy"]) if frozen and _is_child(int(state["copy"]), pid) else pid
+
     def give_up(self, problem: str) -> None:
         """End it without a graph."""
         if self._stage is Stage.WISHED and self._owner == BY_WISH:
@@ -226,8 +232,15 @@ def _wake(program: int, number: int) -> None:
 
 def _offer_to_die(copy: int, program: int) -> None:
     """Let the system kill the copy, not the program, if memory runs out on account of the walk."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        fields = Path(f"/proc/{copy}/stat").read_bytes().rpartition(b")")[2].split()
-        # A number that comes out of the program's memory: is it really its child?
-        if int(fields[1]) == program:
+    with contextlib.suppress(OSError):
+        if _is_child(copy, program):
             Path(f"/proc/{copy}/oom_score_adj").write_text("1000")
+
+
+def _is_child(copy: int, program: int) -> bool:
+    """Whether a number that comes out of the program's memory is really a living child of it."""
+    try:
+        fields = Path(f"/proc/{copy}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[1]) == program and fields[0] not in {b"Z", b"X"}
+    except (OSError, IndexError, ValueError):
+        return False

@@ -111,6 +111,7 @@ def record(
         heap=config.heap,
         values=config.values,
         buffers=config.buffers,
+        chunk_bytes=config.chunk_bytes,
     )
     facts = RunFacts(program.argv, os.getcwd())
     budget = Budget()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from leakscope.capture import process
 from leakscope.capture.arenas import arenas
 from leakscope.capture.budget import Budget
+from leakscope.capture.mappings import mappings
 from leakscope.capture.series import MOST_SITES, GrowingSeries, Sample, Sites
 from leakscope.capture.thinning import Thinning
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leakscope._core import Ledger
+    from leakscope.capture.mappings import Mapping as MemoryMapping
     from leakscope.model.config import CaptureConfig
 
 HEAP_FROM_S = 0.2
@@ -61,6 +63,8 @@ class Sampler:
         Parts of the resident memory when last seen.
     malloc_heap_bytes : int or None
         The heap of malloc when last seen.
+    mappings : list of Mapping
+        Those of the process when last seen.
     latest : Sample or None
     totals : mapping of str to int
         The ledger's totals at that sample.
@@ -70,6 +74,7 @@ class Sampler:
         self.series = GrowingSeries(Thinning(config.max_samples, config.sample_every_s))
         self.resident: process.Resident | None = None
         self.malloc_heap_bytes: int | None = None
+        self.mappings: list[MemoryMapping] = []
         self.latest: Sample | None = None
         self.totals: Mapping[str, int] = {}
         self._ledger = ledger
@@ -158,7 +163,8 @@ class Sampler:
         return sites
 
     def _look_at_arenas(self) -> None:
-        found = arenas(self._pid)
+        self.mappings = mappings(self._pid) or []
+        found = arenas(self._pid, self.mappings)
         if found is not None:
             self.malloc_heap_bytes = found.resident_bytes
             self._shares |= {"glibc_arena_count": found.count, "glibc_arena_bytes": found.resident_bytes}

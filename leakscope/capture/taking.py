@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from leakscope import native
+from leakscope.capture.chunks import Place, columns_of, measured_chunks, totals_of
 from leakscope.capture.dumps import BOUNDED_REASONS
 from leakscope.capture.heap import BY_REQUEST, BY_WISH, CLAIM_BY_SCHEDULE_S, CLAIM_S, HeapWatch, Stage
 from leakscope.capture.meta import facts_now
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 UNHEARD_S = 0.25
 """A program that has not heard the wish by then seems to be idle: its dump tells of this moment."""
+SCHEDULED_S, ASKED_S = 0.1, 0.5
+"""Most processor time for each of arenas, heaps and pages, of dumps that nobody or somebody asked for."""
 MOST_WAITING = 8
 """A program that is sent a thousand signals does not owe a thousand dumps."""
 
@@ -218,11 +221,22 @@ class Taking:
             state = self._ledger.state()
             sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]), whole=True)
             table = self._ledger.freeze()  # after the sample: it must know all stacks that the sample names
+            chunks, totals = self._chunks(reason, death, table)
+            sample = replace(sample, values={**sample.values, **totals})
             meta, health = facts_now(self._facts, self._config, self._pid, reason, death, state, self._sampler)
-            return _Frozen(meta, health, self._sampler.series.columns(sample), table)
+            return _Frozen(meta, health, {**self._sampler.series.columns(sample), **chunks}, table)
         except Exception as error:  # noqa: BLE001 - told at the end
             self._note(error)
             return None
+
+    def _chunks(self, reason: str, death: Death | None, table: object) -> tuple[Columns, dict[str, float]]:
+        """The chunks of a process that lives, measured, and their totals; else what the table tells stands."""
+        if death is not None or not self._sampler.mappings:
+            return {}, {}
+        timeout_s = SCHEDULED_S if reason in BOUNDED_REASONS else ASKED_S
+        place = Place(self._pid, lambda: self._heap.copy(self._pid), self._sampler.mappings, timeout_s)
+        chunks = measured_chunks(self._ledger, table, place, self._config.chunk_bytes)
+        return columns_of(table, chunks), totals_of(chunks)
 
     def _write(self, frozen: _Frozen, heap: HeapMeta | None, graph: object = None) -> Path | None:
         try:

@@ -57,6 +57,9 @@ class ChunkTable:
         The largest free run in it: of an arena whole pools, of a heap one free piece.
     resident_bytes, dirty_bytes, swapped_bytes : ndarray of float64, shape (c,)
         What the system says of it: in memory, of that written to, in swap.
+    trimmable_bytes : ndarray of float64, shape (c,)
+        Heaps of malloc: resident bytes of whole pages that are free, which ``malloc_trim`` would give back.  NaN for
+        other kinds.
     attached_threads : ndarray of float64, shape (c,)
         Heaps of malloc: threads that allocate from its arena now; 0 if all that did have ended.  NaN for other kinds.
     label : ndarray of uint32, shape (c,)
@@ -75,6 +78,7 @@ class ChunkTable:
     resident_bytes: F8
     dirty_bytes: F8
     swapped_bytes: F8
+    trimmable_bytes: F8
     attached_threads: F8
     label: U4
 
@@ -91,6 +95,6 @@ class ChunkTable:
 
 MEASURES = (
     "used_bytes", "free_bytes", "largest_free_bytes", "resident_bytes", "dirty_bytes", "swapped_bytes",
-    "attached_threads",
+    "trimmable_bytes", "attached_threads",
 )  # fmt: skip
 """Columns of amounts that are NaN where nobody measured them."""

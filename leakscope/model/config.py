@@ -29,6 +29,9 @@ class CaptureConfig:
         Blocks of this size or more are always recorded, with their own size as weight.
     max_frames : int
         Innermost frames kept of a stack.
+    chunk_bytes : int
+        Mappings of this size or more are large: counted as such, and found in the process even if nobody saw them
+        being taken.
     max_stacks : int
         Most different stacks the ledger can hold; further ones are counted as dropped.
     follow : bool
@@ -58,6 +61,7 @@ class CaptureConfig:
     interval_bytes: int = 64 * 1024
     exact_bytes: int = 64 * 1024
     max_frames: int = 64
+    chunk_bytes: int = 16 << 20
     max_stacks: int = 1 << 21
     follow: bool = False
     sample_every_s: float = 0.01
@@ -74,6 +78,7 @@ class CaptureConfig:
     def __post_init__(self) -> None:
         self._require(self.interval_bytes >= 1, "the sampling interval must be at least 1 byte (1 records every block)")
         self._require(self.exact_bytes >= 1, "the size from which blocks are recorded exactly must be at least 1 byte")
+        self._require(self.chunk_bytes >= 4096, "the size from which mappings are large must be at least 4096 bytes")
         self._require(
             1 <= self.max_frames <= MAX_FRAMES_LIMIT, f"the frames kept of a stack must be 1 to {MAX_FRAMES_LIMIT}"
         )

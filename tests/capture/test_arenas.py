@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from leakscope.capture.arenas import Heaps, arenas, heaps_in
+from leakscope.capture.mappings import mappings, mappings_in
 
 # Addresses of a glibc process with three arenas; the second arena has grown, the third mapping is no heap.
 SMAPS = b"""\
@@ -55,13 +56,13 @@ sys.stdin.read()
 
 
 def test_heaps_are_the_named_one_and_those_with_an_untouchable_rest() -> None:
-    found = heaps_in(SMAPS.splitlines(keepends=True))
+    found = heaps_in(mappings_in(SMAPS))
     assert found == Heaps(100 * 1024, ((0x7FC0A8000000, 20 * 1024), (0x7FC0B4000000, 3 * 1024)))
     assert found.resident_bytes == (100 + 20 + 3) * 1024
 
 
 def test_the_living_process_has_a_main_arena() -> None:
-    found = arenas(os.getpid())
+    found = arenas(os.getpid(), mappings(os.getpid()))
     assert found is not None
     assert found.count >= 1
     assert found.resident_bytes > 0
@@ -74,7 +75,7 @@ def test_as_many_arenas_are_seen_as_glibc_says_there_are(tmp_path: Path) -> None
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "ready\n"
-        found = arenas(program.pid)
+        found = arenas(program.pid, mappings(program.pid))
         program.kill()
     assert found is not None
     assert found.count == account.read_text().count("<heap nr=") > 1
@@ -83,4 +84,4 @@ def test_as_many_arenas_are_seen_as_glibc_says_there_are(tmp_path: Path) -> None
 def test_of_a_process_that_is_gone_no_arena_is_known() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert arenas(gone.pid) is None
+    assert arenas(gone.pid, mappings(gone.pid)) is None

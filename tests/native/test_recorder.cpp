@@ -131,7 +131,7 @@ void check_sums(const ScratchLedger& scratch) {
   REQUIRE(header.live_mappings.load() == mappings.size());
   REQUIRE(header.mapping_bytes.load() == bytes(mappings));
   const auto large = std::count_if(mappings.begin(), mappings.end(), [](const auto& span) {
-    return span.second * page >= large_mapping_bytes;
+    return span.second * page >= LedgerConfig{}.chunk_bytes;
   });
   REQUIRE(header.large_mappings.load() == static_cast<std::uint64_t>(large));
   REQUIRE(live(header, &DomainTotals::alloc_bytes, &DomainTotals::free_bytes) ==
@@ -232,7 +232,7 @@ TEST_CASE("a chunk given back twice is given back once") {
 
 TEST_CASE("a large mapping that is cut below the limit is none any more") {
   const Fixture f;
-  f->chunk_taken(somewhere, large_mapping_bytes, ChunkKind::mapping, 3, 1);
+  f->chunk_taken(somewhere, LedgerConfig{}.chunk_bytes, ChunkKind::mapping, 3, 1);
   CHECK(f.header().large_mappings.load() == 1);
   f->chunk_released(somewhere, page);
   CHECK(f.header().large_mappings.load() == 0);

@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../platform/prim.h"
 #include "heap_area.h"
 #include "pool_rows.h"
 #include "types.h"
@@ -41,9 +42,10 @@ struct LedgerConfig {
   std::uint64_t exact_bytes = 65536;  // blocks this large are always recorded
   std::uint32_t max_frames = 64;      // verified and shown; deeper frames are trusted to be unchanged
   std::uint32_t max_stacks = 1u << 22;
-  std::uint32_t heap = 1;         // dumps have the object graph
-  std::uint32_t heap_values = 0;  // with the texts of keys and small values
-  std::uint32_t buffers = 0;      // the buffer protocol is watched
+  std::uint32_t heap = 1;                 // dumps have the object graph
+  std::uint32_t heap_values = 0;          // with the texts of keys and small values
+  std::uint32_t buffers = 0;              // the buffer protocol is watched
+  std::uint64_t chunk_bytes = 16u << 20;  // a mapping of this size is counted as a large one
 };
 
 enum class HeapWish : std::uint32_t {
@@ -64,6 +66,10 @@ struct BufferTotals {
   std::uint64_t dropped;   // no room
   std::uint64_t refused_types;  // could not be watched
 };
+// An interpreter has one to four arenas when it comes to the user's code.
+inline constexpr int early_arena_limit = 64;
+// The recorder's private memory in large mappings: tables of code, hash indices, the walk's own.
+inline constexpr int own_mapping_limit = 32;
 
 struct DomainTotals {
   std::uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
@@ -104,6 +110,9 @@ struct Header : Sections {
   BufferTotals buffers;
   std::atomic<std::uint32_t> buffer_high;
   std::atomic<std::uint64_t> live_arenas, arena_bytes, live_mappings, mapping_bytes, large_mappings;
+  // Mappings that look like arenas of pymalloc, from before recording: address + log2 of the size; 0: none.
+  std::atomic<std::uint64_t> early_arenas[early_arena_limit];
+  prim::OwnMapping own_mappings[own_mapping_limit];
 
   // The program asks for a dump: it raises `request` and waits on `answer`; both are futexes.
   std::atomic<std::uint32_t> parent;  // process id of the reader
@@ -129,8 +138,7 @@ inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump(
 inline constexpr std::uint32_t reason_exit = 1;     // it is about to tear down its modules
 
 inline constexpr std::uint64_t ledger_magic = 0x4b534c5245474445ULL;
-inline constexpr std::uint32_t ledger_layout = 4;
-inline constexpr std::uint64_t large_mapping_bytes = 16u << 20;
+inline constexpr std::uint32_t ledger_layout = 5;
 
 // Sizes of all sections for a configuration; fills everything a fresh ledger needs. `base` is zeroed memory of at
 // least sizeof(Header) bytes.

@@ -21,9 +21,9 @@ namespace leakscope {
 inline constexpr int age_classes = 5;
 
 // Columns of `chunk` that the ledger knows nothing of: NaN until somebody measured them.
-inline constexpr const char* chunk_measures[] = {"used_bytes",      "free_bytes",  "largest_free_bytes",
-                                                 "resident_bytes",  "dirty_bytes", "swapped_bytes",
-                                                 "attached_threads"};
+inline constexpr const char* chunk_measures[] = {"used_bytes",      "free_bytes",      "largest_free_bytes",
+                                                 "resident_bytes",  "dirty_bytes",     "swapped_bytes",
+                                                 "trimmable_bytes", "attached_threads"};
 inline constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
 
 struct StackRow {

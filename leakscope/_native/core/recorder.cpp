@@ -183,7 +183,7 @@ void Recorder::count_chunk(const ChunkRow& chunk, int rows, std::int64_t bytes) 
 }
 
 void Recorder::count_large(const ChunkRow& chunk, std::uint64_t size, int rows) noexcept {
-  if (chunk.kind == ChunkKind::mapping && size >= large_mapping_bytes)
+  if (chunk.kind == ChunkKind::mapping && size >= ledger_.header().config.chunk_bytes)
     ledger_.header().large_mappings.fetch_add(static_cast<std::uint64_t>(std::int64_t{rows}),
                                               std::memory_order_relaxed);
 }

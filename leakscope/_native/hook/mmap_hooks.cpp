@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "hook.h"
+#include "process.h"
 
 #define LEAKSCOPE_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -24,6 +24,25 @@ bool watched() noexcept {
   return recording() && thread_state.busy == 0;
 }
 
+// Arenas from before recording pass here like any mapping, since pymalloc takes them by mmap(). Whoever reads the ledger
+// finds out which of these mappings are arenas.
+std::uint64_t early_word(const void* address, std::size_t bytes) noexcept {
+  return reinterpret_cast<std::uintptr_t>(address) | static_cast<std::uint64_t>(__builtin_ctzl(bytes));
+}
+
+bool of_arena_size(std::size_t bytes) noexcept {
+  return bytes == std::size_t{256} << 10 || bytes == std::size_t{1} << 20 || bytes == std::size_t{2} << 20;
+}
+
+void swap_early(std::uint64_t old, std::uint64_t fresh) noexcept {
+  const Ledger ledger = process_ledger();
+  if (!ledger) return;
+  for (auto& place : ledger.header().early_arenas) {
+    std::uint64_t seen = old;
+    if (place.compare_exchange_strong(seen, fresh, std::memory_order_relaxed)) return;
+  }
+}
+
 void* mmap_here(void* address, std::size_t bytes, int protection, int flags, int fd, off_t offset) noexcept {
   const long result = syscall(SYS_mmap, address, bytes, protection, flags, fd, offset);
   if (result == -1) return MAP_FAILED;
@@ -33,6 +52,9 @@ void* mmap_here(void* address, std::size_t bytes, int protection, int flags, int
     if ((flags & MAP_FIXED) != 0) chunk_released(thread, mapped, rounded(bytes));
     // Address space that is only reserved is not memory yet.
     if (protection != PROT_NONE) chunk_taken(thread, mapped, rounded(bytes), ChunkKind::mapping);
+  } else if (of_arena_size(bytes) && !recording() && protection == (PROT_READ | PROT_WRITE) &&
+             (flags & (MAP_ANONYMOUS | MAP_PRIVATE)) == (MAP_ANONYMOUS | MAP_PRIVATE)) {
+    swap_early(0, early_word(mapped, bytes));
   }
   return mapped;
 }
@@ -51,6 +73,7 @@ LEAKSCOPE_EXPORT void* mmap64(void* address, std::size_t bytes, int protection, 
 
 LEAKSCOPE_EXPORT int munmap(void* address, std::size_t bytes) noexcept {
   if (watched()) chunk_released(thread_state, address, rounded(bytes));
+  if (of_arena_size(bytes)) swap_early(early_word(address, bytes), 0);
   return static_cast<int>(syscall(SYS_munmap, address, bytes));
 }
 

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* ledger_variable = "LEAKSCOPE_LEDGER";
 constexpr const char* socket_variable = "LEAKSCOPE_SOCKET";
 constexpr const char* config_variable = "LEAKSCOPE_CONFIG";
-constexpr const char* config_format = "%lu,%lu,%u,%u,%u,%u,%u";
+constexpr const char* config_format = "%lu,%lu,%u,%u,%u,%u,%u,%u,%lu";
 constexpr const char* preload_variable = "LD_PRELOAD";
 constexpr const char* preload_was_variable = "LEAKSCOPE_PRELOAD_WAS";
 
@@ -46,6 +46,7 @@ bool map_ledger(int fd) noexcept {
     return false;
   }
   ledger = found;
+  prim::tell_mappings(found.header().own_mappings, own_mapping_limit);
   mapped_bytes = bytes;
   return true;
 }
@@ -71,9 +72,10 @@ int fresh_ledger(const LedgerConfig& config, std::uint32_t parent) noexcept {
 // Programs started by this one make ledgers like ours.
 void tell_descendants(const Header& header) noexcept {
   const LedgerConfig& config = header.config;
-  char text[128];
+  char text[160];
   snprintf(text, sizeof text, config_format, config.interval_bytes, config.exact_bytes, config.max_frames,
-           config.max_stacks, config.heap, config.heap_values, header.parent.load());
+           config.max_stacks, config.heap, config.heap_values, config.buffers, header.parent.load(),
+           config.chunk_bytes);
   setenv(config_variable, text, 1);
 }
 
@@ -217,9 +219,9 @@ void adopt_environment() noexcept {
     LedgerConfig config;
     std::uint32_t parent = 0;
     if (const char* text = getenv(config_variable);
-        text != nullptr &&
-        sscanf(text, config_format, &config.interval_bytes, &config.exact_bytes, &config.max_frames,
-               &config.max_stacks, &config.heap, &config.heap_values, &parent) == 7) {
+        text != nullptr && sscanf(text, config_format, &config.interval_bytes, &config.exact_bytes,
+                                  &config.max_frames, &config.max_stacks, &config.heap, &config.heap_values,
+                                  &config.buffers, &parent, &config.chunk_bytes) == 9) {
       const int fd = fresh_ledger(config, parent);
       if (fd >= 0) {
         if (map_ledger(fd)) prim::hand_over(socket_path, fd);

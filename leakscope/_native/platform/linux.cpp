@@ -29,6 +29,20 @@ void* raw_mmap(void* address, std::size_t bytes, int protection, int flags, int 
   return result == -1 ? nullptr : reinterpret_cast<void*>(result);
 }
 
+constexpr std::size_t told_bytes = 1u << 20;
+OwnMapping* own_mappings = nullptr;
+int own_mapping_count = 0;
+
+// Puts `fresh` in the place of `old`, wherever that stands.
+void tell(std::uint64_t old, std::uint64_t fresh, std::uint64_t bytes) noexcept {
+  for (int at = 0; at < own_mapping_count; ++at) {
+    std::uint64_t seen = old;
+    if (!own_mappings[at].address.compare_exchange_strong(seen, fresh, std::memory_order_relaxed)) continue;
+    own_mappings[at].bytes.store(bytes, std::memory_order_relaxed);
+    return;
+  }
+}
+
 std::uint64_t clock_ns(clockid_t clock) noexcept {
   timespec now{};
   clock_gettime(clock, &now);
@@ -38,10 +52,19 @@ std::uint64_t clock_ns(clockid_t clock) noexcept {
 }  // namespace
 
 void* map_memory(std::size_t bytes) noexcept {
-  return raw_mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+  void* memory =
+      raw_mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+  if (bytes >= told_bytes && memory != nullptr) tell(0, reinterpret_cast<std::uintptr_t>(memory), bytes);
+  return memory;
+}
+
+void tell_mappings(OwnMapping* places, int count) noexcept {
+  own_mappings = places;
+  own_mapping_count = count;
 }
 
 void unmap_memory(void* memory, std::size_t bytes) noexcept {
+  if (bytes >= told_bytes) tell(reinterpret_cast<std::uintptr_t>(memory), 0, 0);
   syscall(SYS_munmap, memory, bytes);
 }
 

@@ -2,6 +2,7 @@
 // system implements it. None of these allocates from the C library's heap; mapping memory leaves errno alone.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -10,6 +11,12 @@ namespace leakscope::prim {
 // Private zeroed memory, page aligned; nullptr if there is none. Costs what is touched.
 void* map_memory(std::size_t bytes) noexcept;
 void unmap_memory(void* memory, std::size_t bytes) noexcept;
+// From now on large mappings made by map_memory stand in `places` while they last, as long as there is room: whoever looks
+// for memory that nobody accounts for can leave them out.
+struct OwnMapping {
+  std::atomic<std::uint64_t> address, bytes;  // address 0: free
+};
+void tell_mappings(OwnMapping* places, int count) noexcept;
 
 // Shared memory file without a name: descriptor, or -1 with errno.
 int create_shared(const char* label, std::uint64_t bytes) noexcept;

@@ -7,6 +7,7 @@
 #include "../core/dump_reader.h"
 #include "../core/elf_symbols.h"
 #include "../core/types.h"
+#include "chunk_bindings.h"
 #include "graph_bindings.h"
 #include "ledger_type.h"
 #include "pool_bindings.h"
@@ -198,7 +199,8 @@ int fill(PyObject* module) {
   if (status != 0) return -1;
   return add_names(module, "DOMAINS", domain_names, domain_count) == 0 &&
                  add_names(module, "CHUNK_KINDS", chunk_kind_names, chunk_kind_count) == 0 &&
-                 add_graph_functions(module) == 0 && add_pool_functions(module) == 0
+                 add_graph_functions(module) == 0 && add_pool_functions(module) == 0 &&
+                 add_chunk_functions(module) == 0
              ? add_ledger_type(module)
              : -1;
 }

@@ -13,32 +13,11 @@
 #include "../core/edge_places.h"
 #include "../core/graph.h"
 #include "../core/object_stream.h"
+#include "buffer.h"
 #include "ledger_type.h"
 
 namespace leakscope::python {
 namespace {
-
-// A contiguous buffer of Python's, let go at the end of the scope. If arguments do not parse, the parser has let go.
-class Buffer {
- public:
-  Buffer() = default;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { PyBuffer_Release(&view_); }
-
-  Py_buffer* view() { return &view_; }
-  template <class Item>
-  [[nodiscard]] std::span<const Item> items() const {
-    return {static_cast<const Item*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(Item)};
-  }
-  template <class Item>
-  [[nodiscard]] std::span<Item> filled() {
-    return {static_cast<Item*>(view_.buf), static_cast<std::size_t>(view_.len) / sizeof(Item)};
-  }
-
- private:
-  Py_buffer view_{};
-};
 
 using U1 = std::uint8_t;
 using U4 = std::uint32_t;

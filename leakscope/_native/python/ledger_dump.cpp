@@ -1,11 +1,13 @@
 #include <string.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../core/frozen_table.h"
 #include "ledger_object.h"
 
 namespace leakscope::python {
@@ -25,8 +27,8 @@ PyObject* part_of(std::unique_ptr<DumpColumns> columns) {
   return capsule;
 }
 
-// Appends the columns of all parts; false with an exception.
-bool add_parts(PyObject* parts, std::vector<Column>& columns) {
+// Appends the columns of all parts but those that are given; false with an exception.
+bool add_parts(PyObject* parts, std::vector<Column>& given, std::vector<Column>& columns) {
   if (!PyTuple_Check(parts)) {
     PyErr_SetString(PyExc_TypeError, "parts must be a tuple");
     return false;
@@ -35,7 +37,10 @@ bool add_parts(PyObject* parts, std::vector<Column>& columns) {
     const void* part = PyCapsule_GetPointer(PyTuple_GET_ITEM(parts, at), part_name);
     if (part == nullptr) return false;
     const auto& from = static_cast<const DumpColumns*>(part)->columns;
-    columns.insert(columns.end(), from.begin(), from.end());
+    for (const Column& column : from) {
+      const auto same = [&](const Column& other) { return other.name == column.name; };
+      if (std::none_of(given.begin(), given.end(), same)) columns.push_back(column);
+    }
   }
   return true;
 }
@@ -72,11 +77,60 @@ PyObject* ledger_write_dump(PyObject* object, PyObject* arguments) {
   const std::unique_ptr<PyObject, void (*)(PyObject*)> kept(path, [](PyObject* it) { Py_DECREF(it); });
   std::vector<Column> columns{{"meta", "u1", meta, static_cast<std::uint64_t>(meta_bytes)}};
   GivenColumns extra;
-  if (!add_parts(parts, columns) || !extra.read(given)) return nullptr;
+  if (!extra.read(given) || !add_parts(parts, extra.columns(), columns)) return nullptr;
   for (Column& one : extra.columns()) columns.push_back(std::move(one));
   WriteResult result;
   Py_BEGIN_ALLOW_THREADS result = write_dump_file(PyBytes_AS_STRING(path), columns);
   Py_END_ALLOW_THREADS return written_or_error(result);
+}
+
+// One column of a part as bytes.
+PyObject* part_column(PyObject*, PyObject* arguments) {
+  PyObject* part = nullptr;
+  const char* name = nullptr;
+  if (!PyArg_ParseTuple(arguments, "Os", &part, &name)) return nullptr;
+  const void* columns = PyCapsule_GetPointer(part, part_name);
+  if (columns == nullptr) return nullptr;
+  const Column* column = find_column(*static_cast<const DumpColumns*>(columns), name);
+  if (column == nullptr) return PyErr_Format(PyExc_KeyError, "no column %s", name);
+  const std::uint64_t item = static_cast<std::uint64_t>(column->dtype[1] - '0');
+  return PyBytes_FromStringAndSize(static_cast<const char*>(column->data),
+                                   static_cast<Py_ssize_t>(column->count * item));
+}
+
+PyObject* part_large_blocks(PyObject*, PyObject* arguments) {
+  PyObject* part = nullptr;
+  unsigned long long at_least = 0;
+  if (!PyArg_ParseTuple(arguments, "OK", &part, &at_least)) return nullptr;
+  const void* columns = PyCapsule_GetPointer(part, part_name);
+  if (columns == nullptr) return nullptr;
+  try {
+    const std::vector<std::uint64_t> found =
+        large_blocks(*static_cast<const DumpColumns*>(columns), at_least);
+    return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(found.data()),
+                                     static_cast<Py_ssize_t>(found.size() * sizeof(std::uint64_t)));
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+}
+
+PyObject* part_add_strings(PyObject*, PyObject* arguments) {
+  PyObject *part = nullptr, *given = nullptr;
+  if (!PyArg_ParseTuple(arguments, "OO!", &part, &PyTuple_Type, &given)) return nullptr;
+  void* columns = PyCapsule_GetPointer(part, part_name);
+  if (columns == nullptr) return nullptr;
+  try {
+    std::vector<std::string> texts;
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(given); ++at) {
+      Py_ssize_t bytes = 0;
+      const char* text = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(given, at), &bytes);
+      if (text == nullptr) return nullptr;
+      texts.emplace_back(text, static_cast<std::size_t>(bytes));
+    }
+    return PyLong_FromUnsignedLong(add_strings(*static_cast<DumpColumns*>(columns), texts));
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
 }
 
 PyObject* ledger_heap_state(PyObject* object, PyObject*) {

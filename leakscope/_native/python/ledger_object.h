@@ -47,6 +47,9 @@ inline bool put_text(PyObject* dict, const char* name, const char* text, std::si
 
 PyObject* ledger_freeze(PyObject* object, PyObject*);
 PyObject* ledger_write_dump(PyObject* object, PyObject* arguments);
+PyObject* part_column(PyObject*, PyObject* arguments);
+PyObject* part_large_blocks(PyObject*, PyObject* arguments);
+PyObject* part_add_strings(PyObject*, PyObject* arguments);
 PyObject* ledger_heap_state(PyObject* object, PyObject*);
 PyObject* ledger_wish_heap(PyObject* object, PyObject*);
 PyObject* ledger_withdraw_heap(PyObject* object, PyObject*);

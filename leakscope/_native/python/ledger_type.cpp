@@ -51,13 +51,13 @@ PyObject* wrap(PyTypeObject* type, int fd) {
 }
 
 PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords) {
-  static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames", "max_stacks",
-                                      "heap",           "values",      "buffers",    nullptr};
-  unsigned long long interval = 1, exact = 65536;
+  static const char* const names[] = {"interval_bytes", "exact_bytes", "max_frames",  "max_stacks", "heap",
+                                      "values",         "buffers",     "chunk_bytes", nullptr};
+  unsigned long long interval = 1, exact = 65536, chunk = 16u << 20;
   unsigned int frames = 64, stacks = 1u << 22;
   int heap = 0, values = 0, buffers = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIpp|p", const_cast<char**>(names), &interval,
-                                   &exact, &frames, &stacks, &heap, &values, &buffers))
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "KKIIpp|pK", const_cast<char**>(names), &interval,
+                                   &exact, &frames, &stacks, &heap, &values, &buffers, &chunk))
     return nullptr;
   LedgerConfig config;
   config.interval_bytes = interval == 0 ? 1 : interval;
@@ -67,6 +67,7 @@ PyObject* ledger_create(PyObject* type, PyObject* arguments, PyObject* keywords)
   config.heap = heap != 0 ? 1 : 0;
   config.heap_values = values != 0 ? 1 : 0;
   config.buffers = buffers != 0 ? 1 : 0;
+  config.chunk_bytes = chunk;
   auto* layout = static_cast<Header*>(prim::map_memory(sizeof(Header)));
   if (layout == nullptr) return PyErr_NoMemory();
   lay_out(*layout, config);
@@ -99,6 +100,38 @@ PyObject* ledger_close(PyObject* object, PyObject*) {
 
 PyObject* ledger_fd(PyObject* object, void*) {
   return PyLong_FromLong(self_of(object)->fd);
+}
+
+// Pairs (address, size) of mappings from before recording that may be arenas.
+PyObject* ledger_early_arenas(PyObject* object, PyObject*) {
+  LedgerObject* self = open_self(object);
+  if (self == nullptr) return nullptr;
+  std::uint64_t words[2 * early_arena_limit];
+  std::size_t count = 0;
+  for (const auto& place : self->header->early_arenas) {
+    const std::uint64_t word = place.load(), size_bits = word & 63;
+    if (word == 0) continue;
+    words[count++] = word - size_bits;
+    words[count++] = std::uint64_t{1} << size_bits;
+  }
+  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(words),
+                                   static_cast<Py_ssize_t>(count * sizeof words[0]));
+}
+
+// Pairs (address, size) of the recorder's own private memory.
+PyObject* ledger_own_mappings(PyObject* object, PyObject*) {
+  LedgerObject* self = open_self(object);
+  if (self == nullptr) return nullptr;
+  std::uint64_t words[2 * own_mapping_limit];
+  std::size_t count = 0;
+  for (const prim::OwnMapping& mapping : self->header->own_mappings) {
+    const std::uint64_t address = mapping.address.load(), bytes = mapping.bytes.load();
+    if (address == 0 || bytes == 0) continue;
+    words[count++] = address;
+    words[count++] = bytes;
+  }
+  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(words),
+                                   static_cast<Py_ssize_t>(count * sizeof words[0]));
 }
 
 PyObject* ledger_state(PyObject* object, PyObject*) {
@@ -243,6 +276,8 @@ PyMethodDef methods[] = {{"create", reinterpret_cast<PyCFunction>(reinterpret_ca
                          {"answered", ledger_answered, METH_NOARGS, nullptr},
                          {"answer_request", ledger_answer_request, METH_VARARGS, nullptr},
                          {"freeze", ledger_freeze, METH_NOARGS, nullptr},
+                         {"early_arenas", ledger_early_arenas, METH_NOARGS, nullptr},
+                         {"own_mappings", ledger_own_mappings, METH_NOARGS, nullptr},
                          {"write_dump", ledger_write_dump, METH_VARARGS, nullptr},
                          {"heap_state", ledger_heap_state, METH_NOARGS, nullptr},
                          {"wish_heap", ledger_wish_heap, METH_NOARGS, nullptr},
