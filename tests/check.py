@@ -89,7 +89,8 @@ def python_tests(options: argparse.Namespace, cache: Path) -> bool:
     if not pytest:
         say(f"pytest is missing: {REINSTALL}")
         return False
-    command = [pytest, "-o", f"cache_dir={cache / 'pytest'}"]
+    # Two workers: one runs the slow tests one by one, which mostly wait for what they watch, the other the quick ones.
+    command = [pytest, "-n", "2", "--dist", "loadgroup", "-o", f"cache_dir={cache / 'pytest'}"]
     if options.fast:
         command += ["-m", "not slow"]
     environment = {"UPDATE_GOLDENS": "1"} if options.update else {}
