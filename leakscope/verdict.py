@@ -121,12 +121,14 @@ def settle(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def _overlap(earlier: Finding, later: Finding) -> bool:
     """Whether two findings are about the same bytes."""
     a, b = earlier.subject, later.subject
+    if "buffers" in (a.kind, b.kind) and a.pool and b.pool:
+        return False  # each handle of a pool is in one finding
     if a == b:
         return True
     if {earlier.code, later.code} & _FREE:
         # What is free is not what is alive, and what is free in one allocator is not so in another.
         return Verdict.UNKNOWN in (earlier.verdict, later.verdict) and _same_place(earlier, later)
-    if not (_same_place(earlier, later) or _keeps(earlier, later)):
+    if not (_same_place(earlier, later) or _keeps(earlier, later) or _are_handles(earlier, later)):
         return False
     if Verdict.UNKNOWN in (earlier.verdict, later.verdict):
         return True
@@ -143,9 +145,18 @@ def _same_place(earlier: Finding, later: Finding) -> bool:
     return a.line == b.line or GROWTH.code in (earlier.code, later.code)
 
 
+def _are_handles(earlier: Finding, later: Finding) -> bool:
+    """Whether the objects of the later one are the handles of the earlier one."""
+    return bool(earlier.subject.pool) and later.subject.kind == "objects" and later.subject.type == earlier.subject.type
+
+
 def _keeps(earlier: Finding, later: Finding) -> bool:
     """Whether most of what grew in the later one is held by the objects of the earlier one."""
-    if later.code != GROWTH.code or earlier.subject.kind != "objects" or not (earlier.holders and later.holders):
+    if (
+        later.code != GROWTH.code
+        or earlier.subject.kind not in ("objects", "buffers")
+        or not (earlier.holders and later.holders)
+    ):
         return False
     *way, last = earlier.holders[0]
     onward = later.holders[0]

@@ -80,7 +80,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 TABLE_FOLDERS: dict[str, set[str]] = {
     "formats": {"format", "lks_buffers", "lks_columns", "lks_heap", "lks_pools"},
     "pools": {"pool"},
-    "rules": {"rule", "made", "unused"},
+    "rules": {"rule", "made", "lent", "unused"},
     "reports": {
         "report_format", "first_screen", "heap_screen", "pieces", "holding", "holding_dot", "gate_lines",
         "markdown_text",

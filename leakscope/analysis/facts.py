@@ -16,8 +16,10 @@ import numpy as np
 from leakscope.analysis.alignment import split_into_runs
 from leakscope.analysis.groups import WARM_UP, Groups
 from leakscope.analysis.growing import Grown, find_growth
+from leakscope.analysis.handles import LostHandles, lost_handles
 from leakscope.analysis.lending import PoolUse, find_lending
 from leakscope.analysis.places import NOWHERE, find_places
+from leakscope.analysis.pool_places import find_pool_places
 from leakscope.analysis.residence import Residence, where_memory_went
 from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.series import SURE, Trend, level_since, trend
@@ -111,6 +113,16 @@ class Facts:
     def unaccounted(self) -> Unaccounted:
         """What nobody accounts for, compared between the dumps that have an object graph."""
         return Unaccounted(self.walked, self.sites.by_stack, self.work)
+
+    @cached_property
+    def pool_places(self) -> I8:
+        """The frame to show for each stack when it is about handles of pools."""
+        return find_pool_places(self.last, self.places, command=is_command(self.last.meta))
+
+    @cached_property
+    def lost_handles(self) -> tuple[LostHandles, ...]:
+        """Handles of pools that became more and are no backlog."""
+        return lost_handles(self.run, self.pool_places, self.work)
 
     @cached_property
     def work(self) -> Work:

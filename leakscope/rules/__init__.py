@@ -10,11 +10,13 @@ from __future__ import annotations
 from leakscope.rules.deserted import DESERTED
 from leakscope.rules.exports import EXPORTS
 from leakscope.rules.filling import FILLING
+from leakscope.rules.forgotten import FORGOTTEN
 from leakscope.rules.fragmentation import FRAGMENTATION
 from leakscope.rules.garbage import GARBAGE
 from leakscope.rules.growth import GROWTH
 from leakscope.rules.kept import KEPT
 from leakscope.rules.leak import LEAK
+from leakscope.rules.misused import MISUSED
 from leakscope.rules.ownerless import OWNERLESS
 from leakscope.rules.piling import PILING
 from leakscope.rules.pooling import POOLING
@@ -28,6 +30,8 @@ RULES: tuple[Rule, ...] = (
     FRAGMENTATION,
     DESERTED,
     FILLING,
+    FORGOTTEN,
+    MISUSED,
     GARBAGE,
     EXPORTS,
     LEAK,

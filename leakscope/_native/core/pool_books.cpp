@@ -23,11 +23,18 @@ class Writing {
   std::uint32_t* sequence_;
 };
 
-std::uint64_t fault_hash(const HandleRow& row, HandleState state, StackId place, StackId second) noexcept {
-  const std::uint64_t where = (std::uint64_t{place} << 32) | second;
-  const std::uint64_t what =
-      (std::uint64_t{row.stack} << 32) | (std::uint64_t{row.pool} << 8) | static_cast<std::uint64_t>(state);
-  return mixed(where ^ mixed(what));
+// Of what went wrong: the same pool, places and threads.
+std::uint64_t fault_hash(const HandleRow& row) noexcept {
+  const std::uint64_t where = (std::uint64_t{row.place} << 32) | row.second_place;
+  const std::uint64_t what = (std::uint64_t{row.stack} << 32) | (std::uint64_t{row.pool} << 8) |
+                             static_cast<std::uint64_t>(row.state);
+  const std::uint64_t who = (std::uint64_t{row.thread} << 16) | row.by;
+  return mixed(where ^ mixed(what ^ mixed(who)));
+}
+
+bool is_same_fault(const HandleRow& a, const HandleRow& b) noexcept {
+  return a.state == b.state && a.pool == b.pool && a.stack == b.stack && a.thread == b.thread &&
+         a.place == b.place && a.second_place == b.second_place && a.by == b.by;
 }
 
 std::uint64_t cross_hash(std::uint16_t pool, StackId stack, ThreadIndex by, ThreadIndex to) noexcept {
@@ -267,14 +274,10 @@ void PoolBooks::collect(std::uint32_t at, const What& what) noexcept {
 
 // ---- what went wrong -------------------------------------------------------------------------------------------------
 
-std::uint32_t PoolBooks::fault_row(const HandleRow& row, HandleState state, StackId place,
-                                   StackId second) noexcept {
-  const std::uint64_t hash = fault_hash(row, state, place, second);
-  const std::uint32_t known = faults_.find(hash, [&](std::uint32_t at) {
-    const HandleRow& other = rows_[at];
-    return other.state == state && other.pool == row.pool && other.stack == row.stack &&
-           other.place == place && other.second_place == second;
-  });
+std::uint32_t PoolBooks::fault_row(const HandleRow& like) noexcept {
+  const std::uint64_t hash = fault_hash(like);
+  const std::uint32_t known =
+      faults_.find(hash, [&](std::uint32_t at) { return is_same_fault(rows_[at], like); });
   if (known != 0) return known;
   const std::uint32_t at = fault_count_ < fault_limit ? take_row() : 0;
   if (at == 0) {
@@ -284,17 +287,11 @@ std::uint32_t PoolBooks::fault_row(const HandleRow& row, HandleState state, Stac
   HandleRow& made = rows_[at];
   const Writing writing(made);
   const std::uint32_t sequence = made.sequence;
-  made = row;
+  made = like;
   made.sequence = sequence;
-  made.state = state;
-  made.place = place;
-  made.second_place = second;
-  made.handles = made.bytes = 0;
   threads_->holds(made.thread, 1);
   hold_touches(made, 1);
-  if (!faults_.insert(hash, at, [&](std::uint32_t other) {
-        return fault_hash(rows_[other], rows_[other].state, rows_[other].place, rows_[other].second_place);
-      })) {
+  if (!faults_.insert(hash, at, [&](std::uint32_t other) { return fault_hash(rows_[other]); })) {
     ledger_.header().dropped_handles.fetch_add(1, std::memory_order_relaxed);
     return 0;
   }
@@ -303,9 +300,15 @@ std::uint32_t PoolBooks::fault_row(const HandleRow& row, HandleState state, Stac
 }
 
 void PoolBooks::fault(const HandleRow& row, HandleState state, StackId place, const What& what) noexcept {
-  // Where an object was collected says nothing about who forgot it.
-  const StackId second = state == HandleState::dropped ? 0 : what.stack;
-  const std::uint32_t at = fault_row(row, state, place, second);
+  HandleRow like = row;
+  like.state = state;
+  like.place = place;
+  // The collector may collect anywhere: then one place stands for all that are left.
+  const bool anywhere = state == HandleState::dropped && fault_count_ >= fault_limit / 4;
+  like.second_place = anywhere ? 0 : what.stack;
+  like.by = anywhere ? no_thread : what.thread;
+  like.handles = like.bytes = 0;
+  const std::uint32_t at = fault_row(like);
   if (at == 0) return;
   HandleRow& known = rows_[at];
   const Writing writing(known);

@@ -43,7 +43,7 @@ class PoolBooks {
   void undo(HandleRow& row, const What& what) noexcept;
   void collect(std::uint32_t at, const What& what) noexcept;
   void fault(const HandleRow& row, HandleState state, StackId place, const What& what) noexcept;
-  std::uint32_t fault_row(const HandleRow& row, HandleState state, StackId place, StackId second) noexcept;
+  std::uint32_t fault_row(const HandleRow& like) noexcept;
   void touch(HandleRow& row, PoolEvent event, const What& what) noexcept;
   std::uint32_t fresh_row(std::uint64_t address) noexcept;
   void hold_touches(const HandleRow& row, std::int64_t times) noexcept;

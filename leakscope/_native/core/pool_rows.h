@@ -87,9 +87,8 @@ struct HandleRow {
   StackId stack;
   Moment born, last;
   StackId place,
-      second_place;  // of what went wrong: where it was released or last touched; where it happened
-  ThreadIndex thread;
-  std::uint16_t pad2;
+      second_place;        // of what went wrong: where it was released or last touched; where it happened
+  ThreadIndex thread, by;  // who acquired it; of what went wrong: who did that
   TouchRow touch[kept_touches];  // the first few, then a ring of the last ones
 };
 
