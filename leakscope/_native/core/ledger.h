@@ -115,7 +115,7 @@ struct Header : Sections {
   prim::OwnMapping own_mappings[own_mapping_limit];
 
   // The program asks for a dump: it raises `request` and waits on `answer`; both are futexes.
-  std::atomic<std::uint32_t> parent;  // process id of the reader
+  std::atomic<std::uint32_t> parent;  // process id of the reader, or `nobody`
   std::atomic<std::uint32_t> request_reason;
   std::atomic<std::uint32_t> request;
   std::atomic<std::uint32_t> answer;
@@ -132,6 +132,9 @@ struct Header : Sections {
   std::atomic<std::uint32_t>
       wake_signal;  // makes a program hear the wish that does nothing else; 0: there is none
 };
+
+// No other process reads the ledger: nobody can be asked for a dump.
+inline constexpr std::uint32_t nobody = 0;
 
 // Why the program asks for a dump.
 inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump()

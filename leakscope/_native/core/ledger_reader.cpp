@@ -173,6 +173,28 @@ Counters LedgerReader::counters(StackId stack) const noexcept {
   return sum;
 }
 
+std::vector<LedgerReader::PlainFrame> LedgerReader::path_of(StackId stack) const {
+  std::vector<PlainFrame> path;
+  const std::uint32_t frames = frame_count();
+  // A parent comes before its children: a scribbled one ends the walk, not us.
+  for (stack = checked_stack(stack); stack != 0;) {
+    const Node& node = ledger_.nodes()[stack];
+    if (node.frame != 0 && node.frame < frames) {
+      const Frame& frame = ledger_.frames()[node.frame];
+      path.push_back({string_at(frame.function), string_at(frame.file), frame.line,
+                      frame.kind == FrameKind::native, frame.offset});
+    }
+    stack = node.parent < stack ? node.parent : 0;
+  }
+  return path;
+}
+
+std::string LedgerReader::thread_name(ThreadIndex thread) const {
+  if (thread >= thread_count()) return {};
+  const ThreadRow& row = ledger_.threads()[thread];
+  return std::string(row.name, std::find(row.name, row.name + sizeof row.name, '\0'));
+}
+
 DumpColumns LedgerReader::dump() {
   DumpColumns out;
   std::vector<std::string> extra;  // strings that the ledger does not hold: symbols, thread names

@@ -41,7 +41,9 @@ struct NamedTotal {
 
 class LedgerReader {
  public:
-  // `fd` is the ledger's file, asked which parts of the shadow have memory behind them.
+  // `fd` is the ledger's file, asked which parts of the shadow have memory behind them; `our_own` in the process that
+  // is recorded there.
+  static constexpr int our_own = -2;
   LedgerReader(Ledger ledger, int fd)
       : sections_(ledger.sections()), ledger_(&ledger.header(), sections_), fd_(fd) {}
   LedgerReader(const LedgerReader&) = delete;
@@ -58,6 +60,17 @@ class LedgerReader {
   // Calls visit(Block) for every live block, mappings included.
   template <class Visit>
   void for_each_block(Visit&& visit) const;
+
+  // The frames of a stack, innermost first; native ones have no function but an offset into their file.
+  struct PlainFrame {
+    std::string_view function, file;
+    std::int32_t line;
+    bool native;
+    std::uint64_t offset;
+  };
+  std::vector<PlainFrame> path_of(StackId stack) const;
+  // What the thread of a block is called; "" if that is not known.
+  std::string thread_name(ThreadIndex thread) const;
 
  private:
   void add_strings(DumpColumns& out, std::uint32_t strings, const std::vector<std::string>& extra) const;
@@ -108,10 +121,15 @@ void LedgerReader::for_each_block(Visit&& visit) const {
   if (ledger_.sections().shadow_regions.bytes != 0) {
     ShadowTable shadow;
     shadow.attach(ledger_);
-    shadow.for_each(fd_, [&](std::uint64_t address, const ShadowTable::Entry& entry) {
+    const auto visit_entry = [&](std::uint64_t address, const ShadowTable::Entry& entry) {
       visit(Block{address, entry.size, static_cast<double>(entry.size), checked_stack(entry.stack),
                   entry.thread, entry.domain, ShadowTable::birth_seconds(entry.birth)});
-    });
+    };
+    if (fd_ == our_own) {
+      shadow.for_each_here(visit_entry);
+    } else {
+      shadow.for_each(fd_, visit_entry);
+    }
   }
   std::uint32_t chunks = header.chunk_high.load(std::memory_order_acquire);
   if (chunks > capacity<ChunkRow>(ledger_.sections().chunk_rows))

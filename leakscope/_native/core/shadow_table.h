@@ -114,6 +114,15 @@ class ShadowTable {
     }
   }
 
+  // The same in the process that owns the table, which may have no descriptor.
+  template <class Visit>
+  void for_each_here(Visit&& visit) const {
+    constexpr std::uint64_t page_slots = 4096 / sizeof(std::uint64_t);
+    const std::uint64_t* slots = ledger_.shadow_regions();
+    for (std::uint64_t at = 0; at < known_regions() * granules; at += page_slots)
+      if (prim::has_memory(slots + at)) visit_slots(at, at + page_slots, visit);
+  }
+
   // Births are kept with a relative error of 0.4 %: thousandths of a second at first, then an 8-bit mantissa.
   static std::uint32_t pack_birth(Moment born) noexcept {
     if (born < 256) return born;

@@ -333,6 +333,7 @@ const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcep
   Ledger ledger = process_ledger();
   if (!ledger || !recording()) return nullptr;
   Header& header = ledger.header();
+  if (header.parent.load() == nobody) return nullptr;
   const Parent parent(header);
   // One dump answers all who wait, and before tear-down is the stronger reason.
   if (reason == reason_exit) header.request_reason.store(reason);
@@ -357,6 +358,15 @@ const char* request_dump(std::uint32_t reason, std::uint64_t timeout_ns) noexcep
 extern "C" {
 __attribute__((visibility("default"))) int leakscope_is_recording() {
   return leakscope::hook::recording() ? 1 : 0;
+}
+// For a process that looks at its own ledger: where it is, and its file or -1.
+__attribute__((visibility("default"))) void* leakscope_own_ledger(int* file) {
+  *file = leakscope::hook::ledger_file();
+  return leakscope::hook::recording() ? &leakscope::hook::process_ledger().header() : nullptr;
+}
+// What the calling thread allocates between +1 and -1 is not recorded: the observer is no part of what it observes.
+__attribute__((visibility("default"))) void leakscope_unrecorded(int change) {
+  leakscope::hook::thread_state.busy = static_cast<std::uint8_t>(leakscope::hook::thread_state.busy + change);
 }
 __attribute__((visibility("default"))) const char* leakscope_request_dump(unsigned long long timeout_ns) {
   return leakscope::hook::request_dump(leakscope::reason_request, timeout_ns);

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,14 @@ constexpr const char* ledger_variable = "LEAKSCOPE_LEDGER";
 constexpr const char* socket_variable = "LEAKSCOPE_SOCKET";
 constexpr const char* config_variable = "LEAKSCOPE_CONFIG";
 constexpr const char* config_format = "%lu,%lu,%u,%u,%u,%u,%u,%u,%lu";
+constexpr const char* own_variable = "LEAKSCOPE_OWN";
+constexpr const char* own_format = "%lu,%lu,%u,%u";
 constexpr const char* preload_variable = "LD_PRELOAD";
 constexpr const char* preload_was_variable = "LEAKSCOPE_PRELOAD_WAS";
 
 Ledger ledger;
 std::uint64_t mapped_bytes = 0;
+int kept_fd = -1;
 char socket_path[108];
 StackCache* free_caches = nullptr;
 SpinLock cache_lock;
@@ -34,6 +38,7 @@ void restore_environment() noexcept {
   unsetenv(preload_was_variable);
   unsetenv(ledger_variable);
   unsetenv(socket_variable);
+  unsetenv(own_variable);
 }
 
 bool map_ledger(int fd) noexcept {
@@ -67,6 +72,23 @@ int fresh_ledger(const LedgerConfig& config, std::uint32_t parent) noexcept {
   }
   prim::unmap_memory(layout, sizeof(Header));
   return fd;
+}
+
+// A process that reads its own ledger. The file stays open, far from the numbers that programs expect, so that somebody
+// can be asked later to make a dump of it.
+void record_for_itself(const char* text) noexcept {
+  constexpr int far_away = 200;
+  LedgerConfig config;
+  const int read = sscanf(text, own_format, &config.interval_bytes, &config.exact_bytes, &config.max_frames,
+                          &config.max_stacks);
+  const int fd = read == 4 ? fresh_ledger(config, nobody) : -1;
+  if (fd < 0) return;
+  if (map_ledger(fd)) kept_fd = fcntl(fd, F_DUPFD_CLOEXEC, far_away);
+  if (!ledger || kept_fd >= 0) {
+    close(fd);
+  } else {
+    kept_fd = fd;
+  }
 }
 
 // Programs started by this one make ledgers like ours.
@@ -171,6 +193,8 @@ void after_fork_in_child() {
       prim::replace_by_private(base, mapped_bytes);
     }
     if (fd >= 0) close(fd);
+    if (kept_fd >= 0) close(kept_fd);
+    kept_fd = -1;
   }
   thread.busy = 0;
 }
@@ -203,10 +227,19 @@ Ledger process_ledger() noexcept {
   return ledger;
 }
 
+int ledger_file() noexcept {
+  return kept_fd;
+}
+
 void adopt_environment() noexcept {
   const char* number = getenv(ledger_variable);
   const char* follow = getenv(socket_variable);
-  if (number == nullptr && follow == nullptr) return;
+  const char* own = getenv(own_variable);
+  if (number == nullptr && follow == nullptr) {
+    // What starts the interpreter, a shell perhaps, hands the wish on.
+    if (own == nullptr || !interpreter_present()) return;
+    record_for_itself(own);
+  }
   if (follow != nullptr) {
     strncpy(socket_path, follow, sizeof socket_path - 1);
     unsetenv(ledger_variable);  // the ledger is this process' alone; its children make their own
@@ -215,7 +248,7 @@ void adopt_environment() noexcept {
     const int fd = atoi(number);
     if (fd > 2 && map_ledger(fd)) close(fd);
     if (ledger && follow != nullptr) tell_descendants(ledger.header());
-  } else if (interpreter_present()) {
+  } else if (follow != nullptr && interpreter_present()) {
     LedgerConfig config;
     std::uint32_t parent = 0;
     if (const char* text = getenv(config_variable);

@@ -55,6 +55,8 @@ void release_cache(ThreadState& thread) noexcept;
 
 // The ledger of this process; empty if it is not recorded.
 Ledger process_ledger() noexcept;
+// The ledger's file, in a process that reads its own ledger; else -1.
+int ledger_file() noexcept;
 
 // Does this process have a Python interpreter in it?
 bool interpreter_present() noexcept;

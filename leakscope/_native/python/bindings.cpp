@@ -10,6 +10,7 @@
 #include "chunk_bindings.h"
 #include "graph_bindings.h"
 #include "ledger_type.h"
+#include "own_ledger.h"
 #include "pool_bindings.h"
 
 namespace leakscope::python {
@@ -154,6 +155,10 @@ PyObject* request_dump_here(PyObject*, PyObject* arguments) {
   const auto request = recorder_function<const char* (*)(unsigned long long)>("leakscope_request_dump");
   if (is_recording == nullptr || request == nullptr || is_recording() == 0)
     return raise_core_error("not-recording", "this program does not run under leakscope", -1);
+  int file = -1;
+  if (const Header* header = own_ledger(&file); header != nullptr && header->parent.load() == nobody)
+    return raise_core_error("not-recording",
+                            "this program records itself, and nobody is there to write a dump", -1);
   const auto timeout_ns = static_cast<unsigned long long>((timeout_s > 0 ? timeout_s : 0) * 1e9);
   const auto take_heap = recorder_function<void (*)(unsigned long long)>("leakscope_take_heap");
   if (heap != 0 && take_heap != nullptr) take_heap(timeout_ns);
@@ -200,7 +205,7 @@ int fill(PyObject* module) {
   return add_names(module, "DOMAINS", domain_names, domain_count) == 0 &&
                  add_names(module, "CHUNK_KINDS", chunk_kind_names, chunk_kind_count) == 0 &&
                  add_graph_functions(module) == 0 && add_pool_functions(module) == 0 &&
-                 add_chunk_functions(module) == 0
+                 add_chunk_functions(module) == 0 && add_own_ledger(module) == 0
              ? add_ledger_type(module)
              : -1;
 }

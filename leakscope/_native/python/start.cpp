@@ -56,6 +56,7 @@ int find_code(dl_phdr_info* object, std::size_t, void*) {
 // Runs after the program's own exit functions (they are called last in, first out, and this one is first), while all
 // its modules are still whole: the last moment that shows what the program held.
 PyObject* dump_at_exit(PyObject*, PyObject*) {
+  if (hook::recorder.ledger().header().parent.load() == nobody) return Py_NewRef(&_Py_NoneStruct);
   take_last_heap();
   hook::request_dump(reason_exit, 60'000'000'000u);
   return Py_NewRef(&_Py_NoneStruct);
