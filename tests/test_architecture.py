@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "leakscope"
 
 # Part: what it may import.  Capturing runs in the parent of the traced program, except `capture.session`, which is
-# what a traced program imports: it is a part of its own, as light as `native`.
+# what a traced program imports: it is a part of its own, as light as `native`.  So are `trials` and the pytest plugin,
+# and what they use: whose code a file holds, and the environment of a process that records itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api"},
     "__main__": {"cli"},
@@ -33,27 +34,34 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formats": {"errors", "model", "native", "kernels"},
     "pools": {"errors", "model"},
     "capture.session": {"errors", "native"},
-    "capture": {"errors", "units", "model", "native", "pools", "capture.session"},
+    "capture.interpreter": {"errors", "native"},
+    "capture.itself": {"errors", "native", "capture.interpreter"},
+    "capture": {"errors", "units", "model", "native", "pools", "capture.session", "capture.interpreter"},
     "handing": {"native"},
     "wrapping": {"native"},
     "watching": {"errors", "native", "handing", "wrapping"},
+    "analysis.sources": {"model"},
+    "trials": {"errors", "units", "model", "native", "analysis.sources"},
     "kernels": {"errors", "native"},
-    "analysis": {"errors", "model", "native", "kernels", "pools"},
-    "rules": {"units", "model", "analysis"},
-    "caveats": {"units", "model", "analysis"},
-    "verdict": {"units", "model", "analysis", "rules", "caveats"},
+    "analysis": {"errors", "model", "native", "kernels", "pools", "analysis.sources"},
+    "rules": {"units", "model", "analysis", "analysis.sources"},
+    "caveats": {"units", "model", "analysis", "analysis.sources"},
+    "verdict": {"units", "model", "analysis", "analysis.sources", "rules", "caveats"},
     "policy": {"errors", "units", "model"},
     "reports": {"errors", "units", "model"},
     "telemetry": {"errors", "units", "model"},
     "proving": {"errors", "model", "capture", "formats", "verdict", "policy"},
     "api": {
-        "errors", "model", "capture", "capture.session", "formats", "analysis", "rules", "verdict", "policy", "reports",
-        "telemetry", "watching",
+        "errors", "model", "capture", "capture.session", "capture.interpreter", "formats", "analysis",
+        "analysis.sources", "rules", "trials", "verdict", "policy", "reports", "telemetry", "watching",
     },
     "gating": {"errors", "model", "formats", "policy", "proving", "reports", "api"},
     "cli": {"errors", "units", "model", "api", "gating"},
     "live": {"errors"},
-    "pytest_plugin": {"errors", "units", "model", "api", "gating"},
+    "companion": {"errors", "model", "capture", "api"},
+    "pytest_plugin": {
+        "errors", "units", "model", "native", "api", "capture.itself", "analysis.sources", "trials",
+    },
 }  # fmt: skip
 
 # Part: which third parties it may import.  Everything else is the standard library.
@@ -67,7 +75,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "cli": {"click", "rich", "tomli"},  # tomli where the standard library has no tomllib yet
     "policy": {"tomli"},  # as in cli
     "live": {"objgraph", "pympler"},
-    "pytest_plugin": {"pytest"},
+    "pytest_plugin": {"pytest", "_pytest"},
 }
 
 # Part: what it may import for types only, under TYPE_CHECKING.
@@ -280,6 +288,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         "import leakscope; leakscope.dump",
         "import leakscope; leakscope.watch_pool(object)",
         "import leakscope.watching",
+        "import leakscope; leakscope.tracking",
+        "import leakscope.trials.tracked, leakscope.capture.itself",
     ],
 )
 def test_a_traced_program_that_imports_us_gets_the_standard_library_and_the_core_only(use: str) -> None:
