@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leakscope.api import dump, gate, judge, load, path, render, run, watch_pool
+    from leakscope.api import dump, gate, judge, load, path, render, run, tracking, watch_pool
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "dump", "gate", "judge", "load", "path", "render", "run", "watch_pool"]
+__all__ = ["__version__", "dump", "gate", "judge", "load", "path", "render", "run", "tracking", "watch_pool"]
 
 
 def __getattr__(name: str) -> object:

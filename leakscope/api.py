@@ -1,5 +1,5 @@
 """
-The verbs: run, dump, load, judge, render; what the command line does, a notebook does with the same calls.
+The verbs: run, dump, load, judge, render, tracking; what the command line does, a notebook does with the same calls.
 
 It knows the order of things; it refuses to do any of them itself.  Everything is loaded on first use, because a traced
 program that calls `dump` comes through here, too.
@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from leakscope.errors import DiskFull, DumpNotWritten, UsageError
+from leakscope.trials import verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -389,3 +390,6 @@ def save(text: str, path: str | PathLike[str]) -> None:
             f"{os.fspath(path)}: {error.strerror}",
             "the dumps are complete; free some room and judge them again with 'leakscope diff'",
         ) from error
+
+
+tracking = verb.tracking

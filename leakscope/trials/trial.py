@@ -1,0 +1,165 @@
+"""
+A trial: the same work again and again, a little at first, and where something rises until it is proved or acquitted.
+
+It knows the order of suspicion and proof; it refuses to know what the work is.
+
+1. After some repetitions to warm up, a few are counted.  Where nothing rises, that is all.
+2. Where something rises, the caches of the standard library are emptied from now on before each count, and the work is
+   repeated eight times more: the least of each quarter must rise, and not slow down.
+3. What still rises is repeated sixteen times more, if the time allows, with the same question.
+4. What lies in a cache with a bound is no leak, however steadily it fills.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leakscope.model.finding import Verdict
+from leakscope.trials.excuses import Excuses
+from leakscope.trials.meter import Meter, blocks_of, collect
+from leakscope.trials.trend import ENOUGH, Trend, trend_of
+from leakscope.trials.words import leak_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leakscope.model.trial import Leak
+    from leakscope.trials.meter import Grown, Stacks
+
+CONFIRMING = 8
+FURTHER = 16
+_ONE_PASS = 2
+_UNPROVED = "seen too seldom to tell a leak from a cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    How much a trial does.
+
+    Attributes
+    ----------
+    warmup : int
+        Repetitions that are not counted.
+    repeats : int
+        Repetitions counted at first; suspicion adds more.
+    most_s : float
+        Seconds after which no further repetitions are begun that are not needed for an answer.
+    """
+
+    warmup: int = 1
+    repeats: int = 4
+    most_s: float = 10.0
+
+
+class Trial:
+    """
+    Work that is repeated and judged.
+
+    Parameters
+    ----------
+    step : callable
+        Does the work once; False: it cannot be repeated.
+    plan : Plan
+    stacks : Stacks
+
+    Raises
+    ------
+    CaptureError
+        If not every block of this process is recorded.
+    """
+
+    def __init__(self, step: Callable[[], bool], plan: Plan, stacks: Stacks) -> None:
+        self._step = step
+        self._plan = plan
+        self._meter = Meter(stacks)
+        self._excuses: Excuses | None = None
+        self.repetitions = 0
+
+    def run(self) -> list[Leak] | None:
+        """
+        What the work leaves behind each time, most first; None if it could not be repeated.
+
+        Objects that were there before are frozen meanwhile, so that a collection looks at new ones only.
+        """
+        collect()
+        gc.freeze()
+        try:
+            return self._run()
+        finally:
+            gc.unfreeze()
+
+    def _run(self) -> list[Leak] | None:
+        began_s = time.monotonic()
+        if not self._repeat(self._plan.warmup, counted=False):
+            return None
+        self._meter.mark()
+        if not self._repeat(max(self._plan.repeats, 2)):
+            return None
+        if not self._rising(*Trend):
+            return []
+        return self._prove(began_s)
+
+    def _prove(self, began_s: float) -> list[Leak] | None:
+        gc.unfreeze()
+        self._excuses = excuses = Excuses()
+        gc.freeze()
+        if not self._repeat(1, counted=False):
+            return None
+        self._meter.restart()
+        done = self.repetitions
+        if not self._repeat(CONFIRMING):
+            return None
+        proved = self._rising(Trend.STEADY, Trend.SLOWING)
+        spent_s = time.monotonic() - began_s
+        if proved and spent_s * (1 + FURTHER / max(self.repetitions, 1)) <= self._plan.most_s:
+            if not self._repeat(FURTHER):
+                return None
+            proved = self._rising(Trend.STEADY, Trend.SLOWING)
+        if not proved:
+            return []
+        gc.unfreeze()
+        excuses.look(self.repetitions - done)
+        leaks = [judged(one, self._meter, excuses) for one in proved]
+        return sorted(leaks, key=lambda leak: (leak.verdict is not Verdict.LEAK, -leak.bytes_each))
+
+    def _repeat(self, times: int, *, counted: bool = True) -> bool:
+        for _ in range(times):
+            if not self._step():
+                return False
+            self.repetitions += 1
+            if counted:
+                if self._excuses is not None:
+                    self._excuses.empty()
+                self._meter.mark()
+        return True
+
+    def _rising(self, *trends: Trend) -> list[Grown]:
+        wanted = set(trends) - {Trend.FLAT}
+        return [one for one in self._meter.grown() if trend_of(one.blocks) in wanted or trend_of(one.bytes) in wanted]
+
+
+def judged(one: Grown, meter: Meter, excuses: Excuses) -> Leak:
+    """
+    A place that rises, in words, and with the reasons why it may be no leak.
+
+    Parameters
+    ----------
+    one : Grown
+    meter : Meter
+    excuses : Excuses
+    """
+    blocks = blocks_of([stack for stack, gain in one.stacks.items() if gain > 0], meter.began_s)
+    reason = excuses.excuse(one, blocks)
+    if reason:
+        verdict = Verdict.BOUNDED
+    elif len(one.blocks) < ENOUGH:
+        verdict, reason = Verdict.UNKNOWN, _UNPROVED if len(one.blocks) > _ONE_PASS else ""
+    elif Trend.STEADY in {trend_of(one.blocks), trend_of(one.bytes)}:
+        verdict = Verdict.LEAK
+    else:
+        verdict, reason = Verdict.GROWTH, "it slows down"
+    return leak_of(one, verdict, blocks, len(one.blocks) * meter.width, meter.stacks, reason)

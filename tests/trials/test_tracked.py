@@ -1,0 +1,146 @@
+"""``leakscope.tracking``: what it tells of blocks and functions, and of processes that are not recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from self_recorded import run
+
+import leakscope
+from leakscope.errors import CaptureError, UsageError
+
+HEAD = """
+import functools, re, uuid
+import leakscope
+KEPT, MEMO = [], {}
+
+@functools.lru_cache(maxsize=1000)
+def cached(key):
+    return [key] * 5
+
+def work():
+    bytearray(100)
+def leak():
+    KEPT.append(bytearray(100))
+def compile_new():
+    re.compile(str(uuid.uuid4()))
+def fill_lru():
+    cached(str(uuid.uuid4()))
+def memo():
+    MEMO.setdefault("a", [1] * 100)
+"""
+
+
+def told(code: str, folder: Path) -> list[str]:
+    return run(HEAD + code, folder).splitlines()
+
+
+def test_outside_a_recorded_process_there_is_one_error_with_its_remedy() -> None:
+    with pytest.raises(CaptureError, match="needs a process that leakscope records") as caught, leakscope.tracking():
+        pass
+    assert "pytest --leakscope" in caught.value.remedy
+    with pytest.raises(CaptureError):
+        leakscope.tracking.repeat(list)
+
+
+def test_iterations_tell_a_leak_and_its_line(tmp_path: Path) -> None:
+    code = """
+with leakscope.tracking() as tracked:
+    for _ in range(12):
+        leak()
+        tracked.iteration()
+for found in tracked.leaks:
+    print(found.verdict.value, found.function, found.line, round(found.blocks_each, 1), found.sentence)
+try:
+    tracked.assert_no_leaks()
+except AssertionError as error:
+    print(str(error).splitlines()[0])
+tracked.assert_no_leaks(max_leak="1 KiB")
+"""
+    (found, said) = told(code, tmp_path)
+
+    assert found.startswith("LEAK leak 13 2.0 2 blocks, ")
+    assert "leak with each repetition, asked for by `leak` in app.py:13" in found
+    assert said.startswith("leakscope: ")
+    assert said.endswith("limit 0 B)")
+
+
+@pytest.mark.parametrize("quiet", ["work", "compile_new", "memo"])
+def test_iterations_of_work_that_leaves_nothing_are_quiet(quiet: str, tmp_path: Path) -> None:
+    code = f"""
+with leakscope.tracking() as tracked:
+    for _ in range(20):
+        {quiet}()
+        tracked.iteration()
+print(tracked.leaks)
+tracked.assert_no_leaks()
+"""
+    assert told(code, tmp_path) == ["()"]
+
+
+def test_a_cache_with_a_bound_is_told_and_not_blamed(tmp_path: Path) -> None:
+    code = """
+tracked = leakscope.tracking.repeat(fill_lru)
+print({found.verdict.value for found in tracked.leaks})
+tracked.assert_no_leaks()
+"""
+    assert told(code, tmp_path) == ["{'BOUNDED'}"]
+
+
+def test_a_single_pass_tells_what_is_still_alive_and_cannot_say_why(tmp_path: Path) -> None:
+    code = """
+tracked = None
+with leakscope.tracking() as tracked:
+    leak()
+    work()
+print([(found.verdict.value, found.function) for found in tracked.leaks])
+try:
+    tracked.assert_no_leaks()
+except AssertionError as error:
+    print("alive after this block" in str(error))
+with leakscope.tracking() as tracked:
+    work()
+print(tracked.leaks)
+"""
+    assert told(code, tmp_path) == ["[('UNKNOWN', 'leak')]", "True", "()"]
+
+
+def test_a_function_is_repeated_and_its_leak_has_a_holder(tmp_path: Path) -> None:
+    code = """
+if __name__ == "__main__":
+    (found,) = leakscope.tracking.repeat(leak, holders=True).leaks
+    print(found.verdict.value, found.repetitions, found.holders)
+"""
+    (said,) = told(code, tmp_path)
+
+    assert said.startswith("LEAK 24 ('module __main__ . KEPT")
+
+
+def test_a_list_that_grows_without_new_blocks_is_found(tmp_path: Path) -> None:
+    code = """
+def extend():
+    KEPT.extend([None] * 100)
+print([(found.verdict.value, found.function) for found in leakscope.tracking.repeat(extend).leaks])
+"""
+    assert told(code, tmp_path) == ["[('LEAK', 'extend')]"]
+
+
+def test_a_block_left_by_an_error_lets_the_error_through(tmp_path: Path) -> None:
+    code = """
+try:
+    with leakscope.tracking() as tracked:
+        raise KeyError("mine")
+except KeyError as error:
+    print(repr(error))
+try:
+    tracked.leaks
+except leakscope.errors.UsageError as error:
+    print(error)
+"""
+    assert told(code, tmp_path) == ["KeyError('mine')", "nothing is known before the block has ended"]
+
+
+def test_iteration_outside_the_block_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="inside the block"):
+        leakscope.tracking().iteration()
