@@ -2,8 +2,8 @@
 Where handles change threads: queues and executors say what is put into them.
 
 It knows the functions of the standard library that pass something to another thread or task; it refuses to look for
-handles in more than the item itself and the first items of a tuple or list.  It is imported inside the traced program,
-and only modules that the program imported are touched.
+handles in more than the item itself and what it refers to directly.  It is imported inside the traced program, and
+only modules that the program imported are touched.
 """
 
 from __future__ import annotations
@@ -25,13 +25,28 @@ PLACES = (
 )
 
 
-def watch_hand_offs() -> None:
-    """From now on each of `PLACES` that the program has tells which handles it was given.  May be called again."""
+def watch_hand_offs(seen: int = 0) -> int:
+    """
+    From now on each of `PLACES` that the program has tells which handles it was given.
+
+    Parameters
+    ----------
+    seen : int
+        How many modules the program had when this was last called.
+
+    Returns
+    -------
+    int
+        How many it has now; as long as there are no more, there is nothing to do.
+    """
+    if len(sys.modules) == seen:
+        return seen
     for module, owner, name in PLACES:
         cls = getattr(sys.modules.get(module), owner, None)
         method = getattr(cls, name, None)
         if cls is not None and method is not None and not hasattr(method, "__leakscope__"):
             setattr(cls, name, _telling(method))
+    return len(sys.modules)
 
 
 def _telling(method: Callable[..., Any]) -> Callable[..., Any]:

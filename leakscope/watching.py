@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from leakscope import handing, native, wrapping
+from leakscope import native, wrapping
 from leakscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,5 +78,4 @@ def watch_pool(
         wrapping.wrap(wrapping.Pieces(number, cls, pool, wrapping.size_of(cls, size)), listed)
     except (AttributeError, TypeError) as error:
         raise UsageError(f"{title}: cannot be watched: {error}", "name methods of a class written in Python") from error
-    handing.watch_hand_offs()
     return cls

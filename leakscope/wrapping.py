@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
-from leakscope import native
+from leakscope import handing, native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -32,9 +32,11 @@ class Pieces:
         self.changed: set[type] = set()  # classes whose methods are wrapped, subclasses included
         self.plan: dict[str, tuple[str, ...]] = {}
         self.collected = True  # somebody tells when a handle is collected
+        self.modules = handing.watch_hand_offs()
 
     def acquired(self, handle: Any) -> None:
         """A handle was lent.  Called by a wrapper: two frames are ours."""
+        self.modules = handing.watch_hand_offs(self.modules)
         kind = type(handle)
         if kind not in self.changed and isinstance(handle, self.handle):
             follow(self, kind)

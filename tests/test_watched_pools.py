@@ -322,3 +322,41 @@ os.kill(os.getpid(), signal.SIGKILL)
     seen = PoolView(ended.dump)
     assert seen.totals()["buffers"] == (100, 40, 60_000, 100_000)
     assert len(seen.handles("held")) == 60
+
+
+@pythons
+def test_what_is_handed_over_within_an_object_a_tuple_or_a_call_is_seen(tmp_path: Path, python: str) -> None:
+    program = written(
+        POOL.replace("import collections,", "import asyncio, collections, concurrent.futures, dataclasses,")
+        + """
+@dataclasses.dataclass
+class Frame:
+    number: int
+    buffer: Buffer
+class Slotted:
+    __slots__ = ("buffer",)
+pool, kept = Pool(), []
+frames, loop_queue = queue.Queue(), asyncio.Queue()
+frames.put(Frame(1, pool.take(10)))  # <- attribute
+slotted = Slotted()
+slotted.buffer = pool.take(20)
+frames.put(slotted)  # <- slot
+frames.put([pool.take(30)])  # <- list
+frames.put(pool.take(40))  # <- itself
+loop_queue.put_nowait((1, pool.take(50)))  # <- tuple
+with concurrent.futures.ThreadPoolExecutor(1) as executor:
+    last = pool.take(60)
+    executor.submit(kept.append, last).result()  # <- submitted
+frames.put("nothing")
+leakscope.dump()
+""",
+        tmp_path,
+    )
+
+    seen = view(program.read_text(), tmp_path, python)
+
+    marks = ("attribute", "slot", "list", "itself", "tuple", "submitted")
+    given = {handle.bytes: handle.touches for handle in seen.handles("held")}
+    assert given == {
+        10 * (at + 1): (("handed off", line_of(program, mark), "MainThread"),) for at, mark in enumerate(marks)
+    }

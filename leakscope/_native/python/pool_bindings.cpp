@@ -148,15 +148,33 @@ PyObject* pool_event(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   return PyLong_FromLong(happened(pool, event, arguments[2], size, amount, static_cast<int>(skip)));
 }
 
-// pool_handed(item): an item goes to somebody else: a handle, or a tuple or list with some among its first items
+// Looks at what an object refers to, and into its dict of attributes, as far as the first few: no code of the program runs
+// for that, and nothing is changed.
+struct Hands {
+  static constexpr int most = 32;
+  int left = most;
+  bool within = true;
+};
+
+int hand_over(PyObject* object, void* context) {
+  auto& hands = *static_cast<Hands*>(context);
+  if (object == nullptr) return 0;
+  if (--hands.left < 0) return 1;
+  happened(0, PoolEvent::handed_off, object, 1);
+  if (hands.within && PyDict_CheckExact(object)) {
+    hands.within = false;
+    Py_TYPE(object)->tp_traverse(object, hand_over, context);
+    hands.within = true;
+  }
+  return 0;
+}
+
+// pool_handed(item): an item goes to somebody else, a handle or what refers to some
 PyObject* pool_handed(PyObject*, PyObject* item) {
-  constexpr Py_ssize_t most = 8;
-  happened(0, PoolEvent::handed_off, item, 1);
-  const bool list = PyList_CheckExact(item) != 0;
-  if (!list && PyTuple_CheckExact(item) == 0) Py_RETURN_NONE;
-  const Py_ssize_t count = list ? PyList_GET_SIZE(item) : PyTuple_GET_SIZE(item);
-  for (Py_ssize_t at = 0; at < count && at < most; ++at)
-    happened(0, PoolEvent::handed_off, list ? PyList_GET_ITEM(item, at) : PyTuple_GET_ITEM(item, at), 1);
+  Hands hands;
+  hand_over(item, &hands);
+  if (!PyType_Check(item) && PyObject_IS_GC(item) && Py_TYPE(item)->tp_traverse != nullptr)
+    Py_TYPE(item)->tp_traverse(item, hand_over, &hands);
   Py_RETURN_NONE;
 }
 
