@@ -31,15 +31,20 @@ if TYPE_CHECKING:
     from leakscope.model.dump import Dump
     from leakscope.model.gate import GateResult
     from leakscope.model.plan import Plan
-    from leakscope.model.policy import Baseline, Policy
+    from leakscope.model.policy import Baseline, Policy, WorkUnit
     from leakscope.model.recording import Recording
+    from leakscope.model.report import Report
 
-LONG_ENOUGH_S = 1.5
-"""A run that was too short to tell anything is followed by one of this length, as far as that can be foreseen."""
+AIM_S = 1.5
+"""A short run is followed by one of this length, as far as that can be foreseen, instead of one twice as long."""
 MOST_AT_ONCE = 64
 DID_MORE = 0.0005
 """A program that was told to do more asked for this part more blocks, and for one for each iteration: else it does not
 listen, and the number of iterations means nothing."""
+TAKEN_DOWN = 0.5
+"""What a last dump has less than, in parts of the most before, was taken down."""
+_LEAST_DUMPS = 3
+_SEVERITY = list(Verdict)
 _SEED = "PYTHONHASHSEED"
 
 
@@ -105,16 +110,16 @@ def _first_work(plan: Plan) -> float | None:
     return plan.load.for_s if plan.load is not None else None
 
 
-def _unit(plan: Plan) -> str:
+def _unit(plan: Plan) -> WorkUnit:
     return "iteration" if plan.iterations is not None or plan.load is None else "second"
 
 
 def _factor(trial: Trial) -> int:
-    """How much more the next run does: twice as much, or so much that it lasts long enough to tell something."""
+    """How much more the next run does: twice as much, or so much more that it is no short one."""
     sources = trial.report.sources
-    if trial.report.verdict is not Verdict.UNKNOWN or not sources or trial.unit == "second":
+    if not sources or trial.unit == "second":
         return 2
-    return max(2, min(MOST_AT_ONCE, math.ceil(LONG_ENOUGH_S / max(sources[-1].elapsed_s, 0.001))))
+    return max(2, min(MOST_AT_ONCE, math.ceil(AIM_S / max(sources[-1].elapsed_s, 0.001))))
 
 
 def _announcement(number: int, work: float | None, plan: Plan, command: str) -> str:
@@ -148,8 +153,27 @@ def _run_once(plan: Plan, policy: Policy, number: int, work: float | None, run: 
     _check(recording, serving, paths, plan)
     dumps = [open_dump(path) for path in paths]
     report = judge(dumps)
-    trial = Trial(report, work, "iteration" if _unit(plan) == "iteration" else "second", elapsed_s)
+    working = _while_working(dumps, report)
+    trial = Trial(working or report, work, _unit(plan), elapsed_s, whole=not _took_down(dumps))
     return _Run(trial, _alloc_blocks(dumps))
+
+
+def _while_working(dumps: Sequence[Dump], report: Report) -> Report | None:
+    """
+    What was so while the program worked, if that is worse than what its end shows.
+
+    A leak into a local variable of ``main`` is gone from the last dump, and grows for as long as the program works.
+    """
+    if len(dumps) < _LEAST_DUMPS or not _took_down(dumps):
+        return None
+    working = judge(dumps[:-1])
+    return working if _SEVERITY.index(working.verdict) < _SEVERITY.index(report.verdict) else None
+
+
+def _took_down(dumps: Sequence[Dump]) -> bool:
+    last = dumps[-1]
+    most = max([dump.meta.totals.live_bytes for dump in dumps] + [int(value) for value in last.series.live_bytes])
+    return last.meta.totals.live_bytes < TAKEN_DOWN * most
 
 
 def _filled(word: str, plan: Plan, work: float | None) -> str:

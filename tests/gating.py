@@ -13,8 +13,9 @@ from leakscope.model.report import Report, Totals
 KIB = 1024
 
 
-def finding(name: str = "a", gain: int = 100 * KIB, count: int = 1000, **changes: Any) -> Finding:
-    """A leak of a function called like its fingerprint, in app/NAME.py:7."""
+def finding(name: str = "a", gain: int = 100 * KIB, count: int | None = None, **changes: Any) -> Finding:
+    """A leak of a function called like its fingerprint, in app/NAME.py:7, of one object for each ten bytes."""
+    count = max(gain // 10, 1) if count is None else count
     verdict = Verdict[changes.pop("verdict", "LEAK")]
     subject = changes.pop("subject", None) or Subject(
         "objects", type=f"app.{name.upper()}", module=f"app.{name}", function=name, file=f"app/{name}.py", line=7

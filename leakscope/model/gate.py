@@ -51,12 +51,15 @@ class Trial:
         Of the work.
     elapsed_s : float or None
         How long it took; None if nobody looked.
+    whole : bool
+        Whether what the program had built was there to its end, and not taken down before the last dump.
     """
 
     report: Report
     work: float | None = None
     unit: WorkUnit = "iteration"
     elapsed_s: float | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from leakscope.model.finding import Finding
     from leakscope.model.gate import Trial
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STILL_GROWING = 0.5
 """Part of the first run's pace that further work must keep up: chance moves it by a few hundredths, dumps that come
 early or late in a run by up to a quarter, while a one-time cost is near zero."""
+_FEW = 8
+"""Fewer objects than this may each grow; their number says little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +82,69 @@ def is_confirmed(sighting: Sighting, trials: Sequence[Trial]) -> bool:
     return first is None or last is None or last <= first or _scales(sighting, first, last)
 
 
+def is_convicted(sighting: Sighting, trials: Sequence[Trial]) -> bool:
+    """
+    Whether a finding grew with the work, which says more than any run alone.
+
+    Parameters
+    ----------
+    sighting : Sighting
+        What each run leaves in doubt.
+    trials : sequence of Trial
+    """
+    rate = rate_of(sighting, trials)
+    return rate is not None and rate > 0 and is_confirmed(sighting, trials)
+
+
 def rate_of(sighting: Sighting, trials: Sequence[Trial]) -> float | None:
     """Bytes that a further unit of work adds; None where no two trials with different work have it."""
     first, last = (trials[index].work for index in (sighting.seen_in[0], sighting.seen_in[-1]))
     if first is None or last is None or last <= first:
         return None
-    return (_gained(sighting.latest) - _gained(sighting.findings[0])) / (last - first)
+    return (sighting.latest.bytes - sighting.findings[0].bytes) / (last - first)
+
+
+def total_rate(trials: Sequence[Trial]) -> float | None:
+    """
+    Bytes that a further unit of work adds to all that is alive; None where the work is not told.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The last one and the one with less work before it are compared: runs that were too short say nothing.
+    """
+    last = trials[-1]
+    before = [trial for trial in trials if trial.work is not None and last.work is not None and trial.work < last.work]
+    if not before or last.work is None or before[-1].work is None:
+        return None
+    first, second = _alive((before[-1], last))
+    return None if first is None or second is None else (second - first) / (last.work - before[-1].work)
+
+
+def _alive(trials: Sequence[Trial]) -> list[float | None]:
+    """What was alive at the end of runs, or at most if one of them took down what it had built."""
+    if all(trial.whole for trial in trials):
+        return [trial.report.totals.live_bytes[-1] for trial in trials]
+    return [_most_alive(trial) for trial in trials]
+
+
+def _most_alive(trial: Trial) -> float | None:
+    report = trial.report
+    series = [value for line in report.sparklines if line.name == "live_bytes" for value in line.values]
+    return max((value for value in (*series, *report.totals.live_bytes) if value is not None), default=None)
 
 
 def _scales(sighting: Sighting, first: float, last: float) -> bool:
-    """Any of four measures may show it: when the first dump is taken moves gains, what was there before moves sizes."""
-    measures: tuple[Callable[[Finding], int], ...] = (
-        _gained,
-        lambda finding: finding.growth.count if finding.growth else finding.count,
-        lambda finding: finding.bytes,
-        lambda finding: finding.count,
-    )
-    for measure in measures:
-        before, after = measure(sighting.findings[0]), measure(sighting.latest)
-        if before > 0 and (after - before) / (last - first) >= STILL_GROWING * before / first:
-            return True
-    return False
+    """
+    Whether what there is at the end became more with the work, at the pace of what the first run gained.
+
+    What was gained moves with the moment of the first dump, which imports may still follow; what there is does not.
+    Objects are counted exactly; bytes decide where a few of them grow.
+    """
+    before, after = sighting.findings[0], sighting.latest
+    count = gained(before, count=True)
+    more, pace = (after.count - before.count, count) if count >= _FEW else (after.bytes - before.bytes, _gained(before))
+    return pace > 0 and more / (last - first) >= STILL_GROWING * pace / first
 
 
 def _gained(finding: Finding) -> int:

@@ -7,24 +7,31 @@ the same answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leakscope.model.finding import Verdict
 from leakscope.model.gate import Decision, GateResult, Outcome
 from leakscope.model.policy import Baseline, Policy
-from leakscope.policy.confirming import gained, is_confirmed, rate_of, sightings
+from leakscope.policy.confirming import gained, is_confirmed, is_convicted, rate_of, sightings, total_rate
 from leakscope.policy.matching import limit_for, suppression_for
 from leakscope.policy.totals import breaches
-from leakscope.policy.wording import conclusion, reason_for
+from leakscope.policy.wording import BOUND_IT, conclusion, convicted, reason_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from leakscope.model.finding import Finding
     from leakscope.model.gate import GateStatus, Trial
     from leakscope.model.policy import Limit
     from leakscope.policy.confirming import Sighting
 
+NO_BLOCK_BYTES = 8.0
+"""Less than this for each further unit of work is no leak: half of the smallest block."""
+LONG_ENOUGH_S = 1.0
+"""What a run must take to acquit a program that could do more, unless a third one finds nothing either."""
 _ORDER = list(Outcome)
+_MOST_SHORT = 3
 _MOST_THIN = 2
 """Runs at first that may be too short to tell anything, beyond the policy's repeats: they cost next to nothing."""
 
@@ -54,8 +61,8 @@ def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseli
     if final:
         passed_totals = tuple(breach for breach in passed_totals if breach.confirmed)
     fails = any(decision.outcome is Outcome.NEW for decision in decisions) or any(b.confirmed for b in passed_totals)
-    suspects = any(decision.outcome is Outcome.SUSPECT for decision in decisions) or bool(passed_totals)
-    thin = _is_thin(trials[-1], decisions)
+    suspects = bool(passed_totals) or any(_asks_for_more(decision, trials) for decision in decisions)
+    thin = _is_thin(trials, decisions)
     status: GateStatus = "failed" if fails else "passed"
     if not fails and thin:
         status = {"tell": "inconclusive", "pass": "passed", "fail": "failed"}[policy.inconclusive]  # type: ignore[assignment]
@@ -68,8 +75,23 @@ def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseli
         breaches=passed_totals,
         stale=tuple(entry for entry in baseline.entries if entry.fingerprint not in seen),
         policy=policy, baseline=baseline,
-        undecided=not final and not fails and (suspects or (thin and trials[-1].work is not None)),
+        undecided=not fails
+        and ((not final and (suspects or (thin and trials[-1].work is not None))) or _is_short(trials)),
     )  # fmt: skip
+
+
+def _asks_for_more(decision: Decision, trials: Sequence[Trial]) -> bool:
+    """Whether another run would tell more about a finding: a doubt is worth one only if more work can convict it."""
+    return decision.outcome is Outcome.SUSPECT or (
+        decision.outcome is Outcome.DOUBT and trials[-1].work is not None and len(trials) - 1 in decision.seen_in
+    )
+
+
+def _is_short(trials: Sequence[Trial]) -> bool:
+    """Whether the first runs were so short that finding nothing means nothing, and could be longer."""
+    last = trials[-1]
+    short = bool(last.report.sources) and last.report.sources[-1].elapsed_s < LONG_ENOUGH_S
+    return len(trials) < _MOST_SHORT and last.work is not None and short
 
 
 def _thin_at_first(trials: Sequence[Trial]) -> int:
@@ -82,9 +104,14 @@ def _thin_at_first(trials: Sequence[Trial]) -> int:
     return thin
 
 
-def _is_thin(trial: Trial, decisions: Iterable[Decision]) -> bool:
-    """Whether the last run says too little: its verdict is UNKNOWN, and not for what is known or suppressed."""
-    if trial.report.verdict is not Verdict.UNKNOWN:
+def _is_thin(trials: Sequence[Trial], decisions: Iterable[Decision]) -> bool:
+    """
+    Whether the last run says too little: its verdict is UNKNOWN, and not for what is known or suppressed.
+
+    Memory that rises in a run and is not more after more work does not leak, whatever that run alone leaves open.
+    """
+    trial, rate = trials[-1], total_rate(trials)
+    if trial.report.verdict is not Verdict.UNKNOWN or (rate is not None and rate < NO_BLOCK_BYTES):
         return False
     doubts = {finding.fingerprint for finding in trial.report.findings if finding.verdict is Verdict.UNKNOWN}
     settled = {
@@ -102,12 +129,12 @@ def _decide(trials: Sequence[Trial], policy: Policy, baseline: Baseline, *, fina
         finding = sighting.latest
         suppression = suppression_for(finding, policy.suppressions)
         entry = known.get(finding.fingerprint)
-        limit = limit_for(finding, policy.limits)
+        limit = limit_for(_accused(finding), policy.limits)
         if suppression is not None:
             decisions.append(_decision(sighting, trials, Outcome.SUPPRESSED, suppression=suppression))
         elif entry is not None:
             decisions.append(_decision(sighting, trials, Outcome.KNOWN, entry=entry))
-        elif finding.verdict is Verdict.UNKNOWN:
+        elif finding.verdict is Verdict.UNKNOWN and not is_convicted(sighting, trials):
             decisions.append(_decision(sighting, trials, Outcome.DOUBT))
         elif limit is None:
             decisions.append(_decision(sighting, trials, Outcome.TOLD))
@@ -125,10 +152,18 @@ def _decide(trials: Sequence[Trial], policy: Policy, baseline: Baseline, *, fina
     return decisions
 
 
+def _accused(finding: Finding) -> Finding:
+    """What is in doubt is held against the limits of growth, if the work convicts it."""
+    if finding.verdict is not Verdict.UNKNOWN:
+        return finding
+    return replace(finding, verdict=Verdict.GROWTH, sentence=convicted(finding), advice=(BOUND_IT,))
+
+
 def _decision(sighting: Sighting, trials: Sequence[Trial], outcome: Outcome, **why: object) -> Decision:
     rate = rate_of(sighting, trials)
+    finding = _accused(sighting.latest) if outcome is Outcome.NEW else sighting.latest
     return Decision(
-        finding=sighting.latest, outcome=outcome, seen_in=sighting.seen_in, rate=rate,
+        finding=finding, outcome=outcome, seen_in=sighting.seen_in, rate=rate,
         reason=reason_for(sighting, trials, outcome, rate, **why), **why,  # type: ignore[arg-type]
     )  # fmt: skip
 

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from leakscope.model.finding import Verdict
 from leakscope.model.gate import Outcome
+from leakscope.policy.confirming import total_rate
 from leakscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from leakscope.model.finding import Finding
     from leakscope.model.gate import Breach, Decision, GateStatus, Trial
     from leakscope.policy.confirming import Sighting
 
+BOUND_IT = "give what holds it a bound, or remove what is done with"
 _COUNTED = (
     (Outcome.KNOWN, "known"), (Outcome.SUPPRESSED, "suppressed"), (Outcome.WITHIN, "within limits"),
     (Outcome.UNCONFIRMED, "seen once and not again"), (Outcome.DOUBT, "in doubt"), (Outcome.TOLD, "for information"),
@@ -62,6 +65,18 @@ def reason_for(sighting: Sighting, trials: Sequence[Trial], outcome: Outcome, ra
     return "no limit of the policy is about it"
 
 
+def convicted(finding: Finding) -> str:
+    """What a finding says that one run left in doubt and the work decided."""
+    subject, growth = finding.subject, finding.growth
+    place = f"{subject.file}:{subject.line}" if subject.file and subject.line else subject.library or "unknown code"
+    name = f"`{subject.function}` in {place}" if subject.function else place
+    gain = format_bytes(growth.bytes if growth else finding.bytes)
+    count = format_count(growth.count if growth else finding.count)
+    return (
+        f"{subject.type or 'Memory'} of {name} grows with the work: {gain} in {count} {subject.kind} in the last run."
+    )
+
+
 def _confirmed(sighting: Sighting, trials: Sequence[Trial], rate: float | None) -> str:
     if len(sighting.seen_in) < 2:
         return "new: not in the baseline"
@@ -104,6 +119,9 @@ def conclusion(
         counts = ((leaks, "new leak"), (len(new) - leaks, "place that grows"), (len(breaches), "limit passed"))
         said = f"failed: {' and '.join(_counted(count, what) for count, what in counts if count)} {runs}"
     elif thin:
+        rate = total_rate(trials)
+        if rate is not None and rate > 0:
+            runs = f"{runs}, in which live memory gained {format_bytes(rate)} per {trials[-1].unit} more"
         why = trials[-1].report.sentence.rstrip(".")
         said = f"{status} for thin evidence {runs}: {why[:1].lower()}{why[1:]}"
     else:

@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a line of JSON for each run is added to it")
     parser.add_argument("--leakscope", default=str(Path(sys.executable).with_name("leakscope")))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     sys.path.insert(0, str(options.bench.resolve()))
     from _lib.common import ensure_venv, load_cases, run_env  # type: ignore[import-not-found]
 

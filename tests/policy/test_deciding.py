@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from gating import KIB, finding, report, trial
 
+from leakscope.model.finding import Growth
 from leakscope.model.gate import GateResult, Outcome, Trial
 from leakscope.model.policy import DEFAULT_LIMITS, Baseline, BaselineEntry, Limit, Policy, Suppression
+from leakscope.model.report import Source
 from leakscope.policy import gate
 
 ONCE = Policy(repeats=1)
@@ -158,12 +160,56 @@ def test_the_total_has_limits_too() -> None:
 @pytest.mark.parametrize(("said", "status"), [("tell", "inconclusive"), ("pass", "passed"), ("fail", "failed")])
 def test_thin_evidence_asks_for_longer_runs_and_then_is_what_the_policy_says(said: str, status: str) -> None:
     policy = Policy(repeats=1, inconclusive=said)  # type: ignore[arg-type]
-    thin = [trial(verdict="UNKNOWN", work=work) for work in (1, 64, 4096)]
+    thin = [trial(verdict="UNKNOWN", work=work, live=(0, 100 * work)) for work in (1, 64, 4096)]
 
     assert gate(thin[:1], policy).undecided
     assert gate(thin[:2], policy).undecided
     assert (gate(thin, policy).undecided, gate(thin, policy).status) == (False, status)
     assert gate([*thin[:2], trial(work=4096)], policy).status == "passed"
+
+
+def test_memory_that_is_no_more_after_more_work_does_not_leak_whatever_one_run_leaves_open() -> None:
+    runs = [trial(verdict="UNKNOWN", work=work, live=(0, 10_000 + 7 * work)) for work in (100, 200)]
+
+    assert gate(runs[:1]).undecided
+    assert (gate(runs).status, gate(runs).undecided) == ("passed", False)
+
+
+def test_a_doubt_that_grows_with_the_work_is_growth_and_one_that_does_not_stays_a_doubt() -> None:
+    def doubt(gain: int, work: int) -> Trial:
+        return trial(finding(gain=gain, verdict="UNKNOWN"), work=work, live=(0, gain))
+
+    grows = [doubt(100 * KIB, 100), doubt(200 * KIB, 200)]
+    fills = [doubt(100 * KIB, 100), doubt(101 * KIB, 200), doubt(101 * KIB, 400)]
+
+    assert gate(grows[:1]).undecided
+    assert outcomes(gate(grows)) == {"a": Outcome.NEW}
+    assert gate(grows).decisions[0].finding.verdict.value == "GROWTH"
+    assert (outcomes(gate(fills)), gate(fills).status) == ({"a": Outcome.DOUBT}, "passed")
+
+
+def test_a_short_run_that_finds_nothing_is_followed_by_a_longer_one() -> None:
+    def run(elapsed_s: float, work: int | None) -> Trial:
+        source = Source("1.lks", "cpython", "3.11", ("a.py",), 1, 1, "exit", 0.0, elapsed_s, 1)
+        return Trial(report(sources=(source,)), work)
+
+    assert gate([run(0.2, 100)]).undecided
+    assert not gate([run(0.2, None)]).undecided
+    assert not gate([run(2.0, 100)]).undecided
+    assert not gate([run(0.2, 100), run(1.1, 800)]).undecided
+    assert not gate([run(0.2, 100), run(0.4, 200), run(0.8, 400)]).undecided
+
+
+def test_imports_that_follow_the_first_dump_in_one_run_and_precede_it_in_another_grow_with_no_work() -> None:
+    def run(gained: int, work: int) -> Trial:
+        return trial(replace(finding(gain=300_000, count=5000), growth=Growth(gained * 60, gained, (0, 1))), work=work)
+
+    assert gate([run(100, 10), run(4000, 20), run(100, 40)]).status == "passed"
+
+
+def test_one_object_that_grows_is_measured_in_bytes() -> None:
+    assert gate([trial(finding(gain=100 * n, count=1), work=n) for n in (10, 20)]).status == "failed"
+    assert gate([trial(finding(gain=100 + n, count=1), work=n) for n in (10, 20, 40)]).status == "passed"
 
 
 def test_runs_that_were_too_short_do_not_count_among_the_repeats() -> None:
