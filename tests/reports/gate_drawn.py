@@ -87,8 +87,12 @@ def passing() -> GateResult:
 
 def inconclusive() -> GateResult:
     """Too short, whatever was tried."""
-    short = report(verdict="UNKNOWN", sentence="Too short to tell growth from a start: 2 samples in 12 ms.")
-    return called(gate([Trial(short, work, elapsed_s=0.1) for work in (100, 6400)], Policy(repeats=1)), "app.py")
+    sentence = "Too short to tell growth from a start: 2 samples in 12 ms."
+    trials = [
+        Trial(report(verdict="UNKNOWN", sentence=sentence, live=(0, 100 * work)), work, elapsed_s=0.1)
+        for work in (100, 6400)
+    ]
+    return called(gate(trials, Policy(repeats=1)), "app.py")
 
 
 def breached() -> GateResult:
