@@ -8,7 +8,7 @@ less and less.  Work that cannot be told apart proves less: then a finding must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,14 +57,26 @@ def sightings(trials: Sequence[Trial]) -> list[Sighting]:
     names = dict.fromkeys(finding.fingerprint for trial in reversed(trials) for finding in trial.report.findings)
     found = []
     for name in names:
-        # A rule may tell one place twice, as two types; the bigger one speaks for it.
         by_trial = {
-            index: max(same, key=_gained)
+            index: _together(same)
             for index, trial in enumerate(trials)
             if (same := [finding for finding in trial.report.findings if finding.fingerprint == name])
         }
         found.append(Sighting(tuple(by_trial.values()), tuple(by_trial)))
     return found
+
+
+def _together(same: Sequence[Finding]) -> Finding:
+    """
+    Findings of one run with one fingerprint as one: of two lines either may be the bigger one.
+
+    The biggest speaks for all of them, with what they have together.
+    """
+    first = max(same, key=_gained)
+    growth = first.growth and replace(
+        first.growth, bytes=sum(map(_gained, same)), count=sum(gained(finding, count=True) for finding in same)
+    )
+    return replace(first, bytes=sum(one.bytes for one in same), count=sum(one.count for one in same), growth=growth)
 
 
 def is_confirmed(sighting: Sighting, trials: Sequence[Trial]) -> bool:

@@ -207,6 +207,16 @@ def test_imports_that_follow_the_first_dump_in_one_run_and_precede_it_in_another
     assert gate([run(100, 10), run(4000, 20), run(100, 40)]).status == "passed"
 
 
+def test_two_lines_with_one_fingerprint_are_added_up_whichever_is_the_bigger() -> None:
+    def run(first: int, second: int, work: int) -> Trial:
+        return trial(finding(gain=first), finding(gain=second, sentence="The other line."), work=work)
+
+    result = gate([run(1000, 400, 10), run(1000, 1800, 20)])
+
+    assert (result.status, result.decisions[0].finding.bytes) == ("failed", 2800)
+    assert result.decisions[0].finding.sentence == "The other line."
+
+
 def test_one_object_that_grows_is_measured_in_bytes() -> None:
     assert gate([trial(finding(gain=100 * n, count=1), work=n) for n in (10, 20)]).status == "failed"
     assert gate([trial(finding(gain=100 + n, count=1), work=n) for n in (10, 20, 40)]).status == "passed"
