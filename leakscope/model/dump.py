@@ -132,7 +132,7 @@ class LedgerTotals:
     foreign_frees : int
         Blocks freed by another thread than the one that allocated them.
     arena_count, arena_bytes, mapping_count, mapping_bytes, large_mapping_count : int
-        Live chunks; large mappings have 16 MiB or more.
+        Live chunks; large mappings have 16 MiB or more, or what ``--chunk-size`` says.
     threads, threads_alive, stacks : int
         Rows of the thread table, those alive, nodes of the trie.
     """

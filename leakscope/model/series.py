@@ -74,7 +74,7 @@ class Series:
     live_bytes, live_blocks : ndarray of float64, shape (k,)
         Alive according to the ledger.
     arena_count, arena_bytes, mapping_bytes, large_mapping_count : ndarray of float64, shape (k,)
-        Chunks; large mappings have 16 MiB or more.
+        Chunks; large mappings have 16 MiB or more, or what ``--chunk-size`` says.
     glibc_arena_count, glibc_arena_bytes : ndarray of float64, shape (k,)
         Arenas of glibc's malloc, and their resident bytes, what is free in them included.
     arena_used_bytes, arena_free_bytes : ndarray of float64, shape (k,)

@@ -52,6 +52,11 @@ def test_without_a_command_the_help_comes_and_the_usage_was_wrong() -> None:
         ("run --nope x.py", "error: No such option '--nope'", "hint: leakscope run --help"),
         ("run --interval 3x x.py", "error: Invalid value for '--interval'", "hint: leakscope run --help"),
         ("run --every soon x.py", "error: Invalid value for '--every'", "hint: leakscope run --help"),
+        (
+            "run --chunk-size 100 x.py",
+            "error: the size from which mappings are large must be at least 4096",
+            "hint: see",
+        ),
         ("run --interval 0 x.py", "error: the sampling interval must be at least 1 byte", "hint: see"),
         ("run --exact --interval 1 x.py", "error: --exact and --interval contradict", "hint: leave one"),
         ("run python x.py", "error: 'python' is not a program", "hint: leave the interpreter out"),
