@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.analysis.facts import Facts
 from leakscope.analysis.heap_tables import heap_report
+from leakscope.analysis.pool_tables import pool_report
 from leakscope.analysis.ranking import top_tables
 from leakscope.analysis.series import LEAST_POINTS
 from leakscope.caveats import caveats
@@ -92,7 +93,7 @@ def judge(
         totals=_totals(facts), sparklines=tuple(_sparklines(facts)), findings=findings,
         grouped_by=by, top_live=live, top_growing=growing,
         own_cost=_own_cost(facts.last), next_command=_next_command(facts, verdict, findings),
-        heap=heap_report(facts, top=top, tables=objects, collected=collected),
+        heap=heap_report(facts, top=top, tables=objects, collected=collected), pools=pool_report(facts.run, top),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leakscope.model.dump import Death, Health
     from leakscope.model.finding import Finding, Verdict
     from leakscope.model.heap_report import HeapReport
+    from leakscope.model.pool_report import PoolReport
 
 SCHEMA = "leakscope.report/1"
 
@@ -255,6 +256,8 @@ class Report:
         What to type next.
     heap : HeapReport or None
         About objects; None if no source has an object graph.
+    pools : PoolReport or None
+        About pools; None if the last source knows of none.
     schema : str
     """
 
@@ -272,4 +275,5 @@ class Report:
     own_cost: OwnCost | None
     next_command: str | None
     heap: HeapReport | None = None
+    pools: PoolReport | None = None
     schema: str = SCHEMA

@@ -69,6 +69,7 @@ def as_document(report: Report) -> dict[str, Any]:
         "top_live": [_row(row) for row in report.top_live],
         "top_growing": [_row(row) for row in report.top_growing],
         "heap": _heap(report.heap) if report.heap else None,
+        "pools": _tidy(asdict(report.pools)) if report.pools else None,
         "own_cost": _tidy(asdict(report.own_cost)) if report.own_cost else None,
         "next_command": report.next_command,
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from builders import chunks, column, dump, live
+from builders import Moment, chunks, column, dump, live, series
 from heap_builders import heap_dump, heap_series
 from heap_lives import born_evenly
+from pool_builders import lent, returned
 from simulation import Life, recorded
 
 from leakscope.model.dump import Death, Dump, Health, LedgerTotals
@@ -149,7 +150,20 @@ def compared() -> Report:
     return judge([replace(d, source=f"run/000{d.meta.number}.lks") for d in born_evenly(dumps)], objects=True)
 
 
+def pools() -> Report:
+    """Three dumps of a service whose workers forget to release on one path."""
+    handed = [("handed off", "serve@app/server.py:41", "loop-1"), ("touched", "answer@app/server.py:57", "worker-2")]
+
+    def moment(count: int) -> Moment:
+        lost = lent({"read@app/server.py:33": (count, 65536)}, pool="Buffer", thread="loop-1", touches=handed)
+        back = returned({"read@app/server.py:33": (900, 65536)}, pool="Buffer", thread="loop-1", by="worker-2")
+        own = returned({"main@app.py:9": (40, 100)}, pool="Session")
+        return live({"main@app.py:3": (100, 640)}) + lost + back + own
+
+    return judge([replace(d, source=f"run/000{d.meta.number}.lks") for d in series(*map(moment, (100, 200, 300)))])
+
+
 REPORTS = {
     "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped, "objects": objects,
-    "compared": compared,
+    "compared": compared, "pools": pools,
 }  # fmt: skip
