@@ -87,7 +87,7 @@ class Unaccounted:
 
     @cached_property
     def pinning(self) -> tuple[Pinning, ...]:
-        """Large buffers that small views keep alive in the last dump, by groups, biggest first; of a single dump, too."""
+        """Large buffers that small views keep alive in the last dump, by groups, biggest first."""
         return pinned_groups(self.walked, self.site_of_stack, self.work)
 
     def possible_holders(self, gained: float) -> tuple[str, int] | None:
