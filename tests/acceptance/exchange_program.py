@@ -11,7 +11,6 @@ Every thread counts what it did itself; together that is the truth, printed as J
 from __future__ import annotations
 
 import json
-import math
 import queue
 import random
 import sys
@@ -22,10 +21,11 @@ from collections import Counter
 import leakscope
 
 LEAST_BYTES, MOST_BYTES = 4 << 10, 32 << 20
-MOST_OUT = 4000
+MOST_OUT = 1000
 """Buffers that are out at once, and not kept: beyond that threads only release."""
-MOST_KEPT = 8
+MOST_KEPT = 2
 """Buffers that a thread keeps, and that it drops."""
+MOSTLY_SMALL = 8
 ENOUGH_WAITING = 50
 
 
@@ -82,8 +82,8 @@ class Trader(threading.Thread):
             self.answer()
 
     def take(self) -> Buffer:
-        """A new buffer; small ones are more common, as everywhere."""
-        size = round(math.exp(self.random.uniform(math.log(LEAST_BYTES), math.log(MOST_BYTES))))
+        """A new buffer; small ones are more common, as everywhere: a third of a MiB on average."""
+        size = round(LEAST_BYTES * (MOST_BYTES / LEAST_BYTES) ** self.random.random() ** MOSTLY_SMALL)
         self.acquired["handles"] += 1
         self.acquired["bytes"] += size
         return Buffer(size, self.name)
