@@ -75,3 +75,40 @@ def test_a_quiet_twin_is_left_in_peace(program: Path, mode: list[str], tmp_path:
     # On a machine too busy to tell, saying so is peace as well.
     assert report["verdict"] in {"STABLE", "UNKNOWN"}, report["sentence"]
     assert report["findings"] == []
+
+
+# What a sentence must name: the line that keeps the memory, or the pool.
+KEEPERS = {
+    "album.py": "`thumbnail`",
+    "greetings.py": "`Service._read`",
+    "mailboxes.py": "`read_mailbox`",
+    "price_list.py": "`read_catalogue`",
+    "spectra.py": "`peak_of`",
+}
+
+
+@modes
+@pytest.mark.parametrize("program", programs("fragmentation", "deserted", "unreleased"))
+def test_memory_that_cannot_go_back_is_told_with_what_keeps_it(program: Path, mode: list[str], tmp_path: Path) -> None:
+    report = report_on(program, tmp_path, mode)
+
+    assert report["verdict"] == "FRAGMENTATION", report["sentence"]
+    assert KEEPERS[program.name] in report["sentence"]
+    assert {finding["verdict"] for finding in report["findings"]} == {"FRAGMENTATION"}
+
+
+@modes
+@pytest.mark.parametrize("program", programs("pooling"))
+def test_a_pool_that_is_as_pools_are_is_no_fault(program: Path, mode: list[str], tmp_path: Path) -> None:
+    report = report_on(program, tmp_path, mode)
+
+    assert report["verdict"] == "POOLING", report["sentence"]
+    assert [finding["code"] for finding in report["findings"]] == ["LS101"]
+
+
+@modes
+@pytest.mark.parametrize("program", programs("forgotten", "ownerless"))
+def test_what_is_never_released_leaks_with_a_pool_and_without(program: Path, mode: list[str], tmp_path: Path) -> None:
+    report = report_on(program, tmp_path, mode)
+
+    assert report["verdict"] in {"LEAK", "GROWTH"}, report["sentence"]

@@ -1,32 +1,26 @@
 """
-Memory that allocators hold and nobody uses: how long there was so much of it, in which chunks it is, and who lives
-between it.
+Memory that allocators hold and nobody uses: how long there was so much of it, and in which chunks it is.
 
 It knows what allocators say of their chunks and what was measured over time; it refuses to call that a fault: memory
 that is needed again in a moment is well kept.
 
 The honest page
 ---------------
-*Over time.*  A sample tells what is free in the arenas of Python's allocator and in malloc's heaps, if it was measured.
-If not, a lower bound does: what these hold, less what was there before recording began, less all that is alive, in them
-or not.  What lies unused all through a stretch of time is the smallest value in it: a batch that takes the memory
-again ends the stretch, a peak that was needed once does not.
+*Over time.*  A dump tells what is free in the arenas of Python's allocator and in malloc's heaps; samples do so only
+now and then, since reading the books takes time.  Between, what is resident less what is alive is known at each sample,
+and it changes as the free memory does: a batch that takes it again raises what is alive, and nothing else; memory that
+goes back lowers what is resident.  So the nearest dumps before and after are carried on by that change, and the lower
+of the two counts.  What lies unused all through a stretch of time is the smallest value in it.  *A worked number.*  A
+dump has 55 MiB free, 66 MiB resident and 2 MiB alive; later 66 MiB are resident and 30 MiB alive: 27 MiB are free.
 
 *In a chunk* what is free counts as far as it is resident: a heap whose free parts were given back page by page holds
 nothing.
-
-*Who lives between it.*  A chunk stays while one block in it is alive, and a heap of malloc shrinks from its end only.
-So blocks are counted by the cells they keep: an arena is a cell, of a heap each quarter of a mebibyte is one; only
-cells that are mostly free count.  A line keeps a cell if a block of it lies in there.  In a sampled run only some
-blocks are seen, and a cell in which none was seen may have one all the same.  Chao's estimate (1984) tells how many:
-seen cells, plus ``f1 (f1 - 1) / (2 (f2 + 1))`` where ``f1`` cells had one row and ``f2`` two, and never more than there
-are blocks, or cells.  *A worked number.*  Of 44 cells 30 rows hit 24, 19 of them once and 4 twice: 24 + 19 * 18 / 10 =
-58, so all 44.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,23 +29,25 @@ from leakscope.analysis.series import trend
 from leakscope.model.chunks import ARENA, HEAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from leakscope.model.chunks import ChunkTable
-    from leakscope.model.columns import F8, I8, Column
+    from leakscope.model.columns import F8
     from leakscope.model.dump import Dump
 
-CELL_BYTES = 256 << 10
-"""Length of a cell of a heap."""
 LEAST_BYTES, LEAST_SHARE = 8 << 20, 0.25
 """Less than this, or than this part of resident memory, does not matter: every program has that much."""
-_MOSTLY_FREE = 0.5
-_NO_CELL = -1
 _STILL_THERE = 0.75
 """Of the dumps that have nearly as much as the one with most, the last is looked into."""
 _LONG, _LATE = 0.25, 0.75
 """Parts of the run: how long memory must lie unused, and until when."""
 _FEWEST_POINTS = 3
+_SOME_PEAKS, _WENT_BACK, _MARKS = 2, 0.5, (0.5, 0.6)
+"""
+How many peaks must have gone back; how much of what is free now must not have been resident after them; and, in parts
+of the highest live memory, what a peak must exceed and fall below.
+"""
+_ENDS = ("exit", "death")
 _LEVEL, _EXPLAINED = 0.25, 0.5
 """Parts of what resident memory rose by: how much live memory may rise with it, and how much must be free."""
 
@@ -91,12 +87,15 @@ class Slack:
         How long that much lay unused.
     rose_bytes : float
         Otherwise: by how much resident memory rose, while what was alive did not; else zero.
+    peaks : int
+        Otherwise: how many peaks live memory had, of which earlier ones left less behind; else zero.
     """
 
     dump: Dump
     idle: F8
     stretch: Stretch | None
-    rose_bytes: float
+    rose_bytes: float = 0.0
+    peaks: int = 0
 
 
 def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None:
@@ -112,16 +111,27 @@ def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None
     """
     idle = [idle_bytes(dump.chunks) for dump in run]
     most = max(float(each.sum()) for each in idle)
-    at = max(number for number, each in enumerate(idle) if each.sum() >= _STILL_THERE * most)
+    shown = [number for number, each in enumerate(idle) if each.sum() >= _STILL_THERE * most]
+    # At the end of a program those who kept the memory may be gone already.
+    at = max(
+        shown, key=lambda number: (run[number].meta.reason not in _ENDS, run[number].load_heap is not None, number)
+    )
     dump, found = run[at], idle[at]
     least = max(LEAST_BYTES, LEAST_SHARE * dump.meta.process.rss_bytes)
     if found.sum() < least:
         return None
-    stretch = longest_stretch(*unused_over_time(run[-1]), least)
+    stretch = longest_stretch(*unused_over_time(run), least)
     if stretch is not None and _is_long(stretch, window[1]):
-        return Slack(dump, found, stretch, 0.0)
+        return Slack(dump, found, stretch)
     rose = _rose_alone(run[-1], window, least)
-    return Slack(dump, found, None, rose) if rose and found.sum() >= _EXPLAINED * rose else None
+    if rose and found.sum() >= _EXPLAINED * rose:
+        return Slack(dump, found, None, rose)
+    peaks = _peaks(run[-1], float(found.sum())) if dump is run[-1] else 0
+    return Slack(dump, found, None, 0.0, peaks) if peaks else None
+
+
+def _rank(dump: Dump) -> tuple[bool, bool, float]:
+    return dump.meta.reason not in _ENDS, dump.load_heap is not None, dump.meta.elapsed_s
 
 
 def _is_long(stretch: Stretch, end_s: float) -> bool:
@@ -139,26 +149,59 @@ def _rose_alone(dump: Dump, window: tuple[float, float], least: float) -> float:
     return rose if rose >= least and live.step <= _LEVEL * rose else 0.0
 
 
-def unused_over_time(dump: Dump) -> tuple[F8, F8]:
+def _peaks(dump: Dump, idle: float) -> int:
     """
-    Free memory that allocators held at each sample, or a lower bound of it; samples that tell nothing are left out.
+    How many peaks live memory had, if what some of them had taken went back, and now it does not; else zero.
+
+    A peak is where live memory gets above the upper mark and then below the lower one.
+    """
+    series = dump.series
+    known = np.isfinite(series.live_bytes) & np.isfinite(series.rss_bytes)
+    live, resident = series.live_bytes[known], (series.rss_bytes - series.ledger_bytes)[known]
+    if len(live) == 0 or np.ptp(live) < idle:
+        return 0
+    lower, upper = (live.min() + mark * np.ptp(live) for mark in _MARKS)
+    marked = np.flatnonzero((live > upper) | (live < lower))
+    above = live[marked] > upper
+    falls = marked[1:][above[:-1] & ~above[1:]]
+    lows = [float(resident[begin:end].min()) for begin, end in pairwise(falls)]
+    went_back = [low <= resident[-1] - _WENT_BACK * idle for low in lows]
+    return len(falls) if sum(went_back) >= _SOME_PEAKS else 0
+
+
+def unused_over_time(run: Sequence[Dump]) -> tuple[F8, F8]:
+    """
+    Free memory that allocators held at each sample, as far as that is known.
 
     Parameters
     ----------
-    dump : Dump
-        The last one of a run.
+    run : sequence of Dump
+        In time order.
 
     Returns
     -------
     time_s, bytes : ndarray of float64
     """
-    series = dump.series
-    measured = series.arena_free_bytes + series.glibc_free_bytes
-    held = np.fmax(series.arena_bytes, 0) + np.where(np.isfinite(series.glibc_arena_bytes), series.glibc_arena_bytes, 0)
-    bound = held - dump.meta.process.began_rss_anon_bytes - series.live_bytes
-    unused = np.where(np.isfinite(measured), measured, bound)
+    series = run[-1].series
+    resident = series.rss_bytes - series.ledger_bytes
+    beside = resident - series.live_bytes
+    measured = [dump for dump in run if np.isfinite(dump.chunks.free_bytes).any()]
+    carried = np.full((2, len(series)), np.nan)
+    for dump in measured:
+        after = series.time_s >= dump.meta.elapsed_s
+        for side, where in ((0, after), (1, ~after & ~np.isfinite(carried[1]))):
+            carried[side, where] = _idle_and_beside(dump) + beside[where]
+    # The books of samples count what is not resident as well, and are missing mostly.
+    unused = np.fmin(np.fmin(carried[0], carried[1]), series.arena_free_bytes + series.glibc_free_bytes)
+    unused = np.minimum(unused, resident)
     known = np.isfinite(unused)
     return series.time_s[known], np.maximum(unused[known], 0.0)
+
+
+def _idle_and_beside(dump: Dump) -> float:
+    process = dump.meta.process
+    beside = process.rss_bytes - process.ledger_bytes - dump.meta.totals.live_bytes
+    return float(idle_bytes(dump.chunks).sum()) - beside
 
 
 def longest_stretch(time_s: F8, value: F8, least: float) -> Stretch | None:
@@ -198,99 +241,3 @@ def idle_bytes(chunks: ChunkTable) -> F8:
     idle = np.minimum(chunks.free_bytes, resident - chunks.used_bytes)
     ours = (chunks.kind == ARENA) | (chunks.kind == HEAP)
     return np.where(ours & np.isfinite(idle), np.maximum(idle, 0.0), 0.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pins:
-    """
-    Blocks of one place that keep cells from being given back.
-
-    Attributes
-    ----------
-    place : int
-        Row of the frame table, or -1.
-    rows : ndarray of int64
-        Their rows in the live table.
-    blocks, bytes : float
-        How many, and how much; estimates in a sampled run.
-    cells : float
-        How many cells they keep.
-    of_cells : int
-        How many there are.
-    """
-
-    place: int
-    rows: I8
-    blocks: float
-    bytes: float
-    cells: float
-    of_cells: int
-
-
-def pins(dump: Dump, chunks: I8, place_of_stack: Column) -> tuple[Pins, ...]:
-    """
-    The blocks in mostly free cells of some chunks, by place; who keeps most cells first.
-
-    Parameters
-    ----------
-    dump : Dump
-    chunks : ndarray of int64
-        Rows of its chunk table.
-    place_of_stack : ndarray of int64
-    """
-    rows, cell, cells = _cells(dump, chunks)
-    live = dump.allocations
-    place = place_of_stack[live.stack[rows]]
-    found = []
-    for each in np.unique(place).tolist():
-        mine = place == each
-        members = rows[mine]
-        blocks = float(live.blocks[members].sum())
-        kept = min(_cells_kept(cell[mine], dump.meta.sampled), blocks, float(cells))
-        found.append(Pins(each, members, blocks, float(live.weight[members].sum()), kept, cells))
-    return tuple(sorted(found, key=lambda pin: (-round(pin.cells), -pin.blocks)))
-
-
-def _cells_kept(cell: I8, sampled: bool) -> float:
-    hits = np.unique(cell, return_counts=True)[1]
-    if not sampled:
-        return float(len(hits))
-    once, twice = int((hits == 1).sum()), int((hits == 2).sum())
-    return len(hits) + once * (once - 1) / (2 * (twice + 1))
-
-
-def _cells(dump: Dump, chunks: I8) -> tuple[I8, I8, int]:
-    """Live rows in mostly free cells of some chunks, the number of each row's cell, and how many cells there are."""
-    rows: list[I8] = []
-    numbers: list[I8] = []
-    count = 0
-    for members, cell, free in _each(dump, chunks):
-        renumbered = np.full(len(free), _NO_CELL, dtype=np.int64)
-        renumbered[free] = count + np.arange(int(free.sum()))
-        count += int(free.sum())
-        inside = free[cell]
-        rows.append(members[inside])
-        numbers.append(renumbered[cell[inside]])
-    empty = np.empty(0, dtype=np.int64)
-    return np.concatenate([empty, *rows]), np.concatenate([empty, *numbers]), count
-
-
-def _each(dump: Dump, chunks: I8) -> Iterator[tuple[I8, I8, Column]]:
-    """Of each chunk the live rows in it, their cells, and which of its cells are mostly free."""
-    live, table = dump.allocations, dump.chunks
-    order = np.argsort(live.address, kind="stable")
-    address = live.address[order]
-    for chunk in chunks.tolist():
-        begin, size = table.address[chunk], int(table.size[chunk])
-        first, last = np.searchsorted(address, [begin, begin + np.uint64(size)])
-        members = order[first:last].astype(np.int64)
-        if table.kind[chunk] == ARENA:
-            yield members, np.zeros(len(members), dtype=np.int64), np.array([_is_free(table, chunk)])
-            continue
-        cell = ((live.address[members] - begin) // np.uint64(CELL_BYTES)).astype(np.int64)
-        filled = np.bincount(cell, weights=live.weight[members], minlength=-(-size // CELL_BYTES))
-        yield members, cell, filled < (1 - _MOSTLY_FREE) * CELL_BYTES
-
-
-def _is_free(table: ChunkTable, chunk: int) -> bool:
-    return bool(table.free_bytes[chunk] >= _MOSTLY_FREE * float(table.size[chunk]))

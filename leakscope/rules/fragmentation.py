@@ -13,8 +13,8 @@ Because
 Needs
     A dump in which the allocators' books were read: 8 MiB and a quarter of resident memory lie free in them.  And a
     series that shows that it stays: for a quarter of the run, to its end, at least that much was unused; or the
-    low-water mark of resident memory rose by that much while that of live memory did not.  Blocks that tell who: a few
-    in sampled runs, where pins are estimates, all in exact ones.
+    low-water mark of resident memory rose by that much while that of live memory did not.  To tell who: blocks in
+    exact runs, the object graph in sampled ones.
 
 Not when
     The memory is soon needed again, or has only just been freed, as at a program's end.  It lies in one piece at the
@@ -24,7 +24,7 @@ Example
     ``fixtures/programs/fragmentation/`` beside its quiet twins in ``fixtures/programs/stable/``.
 
 Source
-    The books of the allocators themselves.  Cells and Chao's estimate: ``leakscope/analysis/slack.py``.
+    The books of the allocators themselves; ``leakscope/analysis/slack.py`` and ``leakscope/analysis/pins.py``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     if slack is None:
         return ()
     table = slack.dump.chunks
-    here = ~is_left_behind(table) & ~lies_at_the_end(table, slack.idle)
+    here = ~is_left_behind(table) & ~lies_at_the_end(facts)
     arenas, heaps = (Unused(facts, np.flatnonzero(here & (table.kind == kind))) for kind in (ARENA, HEAP))
     found = []
     if arenas.matters:

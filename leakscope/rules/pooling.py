@@ -138,7 +138,7 @@ def _malloc(facts: Facts) -> Iterator[Finding]:
     slack = facts.slack
     if slack is None or slack.stretch is None:
         return
-    unused = Unused(facts, np.flatnonzero(lies_at_the_end(slack.dump.chunks, slack.idle)))
+    unused = Unused(facts, np.flatnonzero(lies_at_the_end(facts)))
     if unused.matters:
         sentence = (
             f"malloc keeps {unused.size} for later, free in one piece at the end of its heap and unused"

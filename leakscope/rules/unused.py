@@ -13,8 +13,7 @@ import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
 from leakscope.analysis.holder_words import paths_to
-from leakscope.analysis.sites import NO_PYTHON
-from leakscope.analysis.slack import CELL_BYTES, Pins, pins
+from leakscope.analysis.pins import CELL_BYTES, Pins, highest_known, pins
 from leakscope.model.chunks import ARENA, HEAP
 from leakscope.model.finding import Evidence, Finding, Growth
 from leakscope.rules.made import Made
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from leakscope.analysis.facts import Facts
+    from leakscope.analysis.walked import Walked
     from leakscope.model.chunks import ChunkTable
-    from leakscope.model.columns import F8, I8, Column
+    from leakscope.model.columns import I8, Column
+    from leakscope.model.dump import Dump
     from leakscope.model.finding import Verdict
 
 WORTH_TELLING = 0.25
@@ -33,8 +34,10 @@ WORTH_TELLING = 0.25
 ONE_PIECE = 0.5
 """Part of what is free in a heap that lies in one piece, from which on it is not its holes that matter."""
 _PAGE_BYTES = 4096
-_LONG_CONFIDENCE, _SHORT_CONFIDENCE, _RISING_CONFIDENCE = 0.95, 0.8, 0.8
+_LONG_CONFIDENCE, _SHORT_CONFIDENCE, _RISING_CONFIDENCE, _PEAKS_CONFIDENCE = 0.95, 0.8, 0.8, 0.6
 _HALF = 0.5
+_AT_THE_END = 0.9
+"""Part of the largest piece that nobody lives behind, if it is the end of the heap."""
 _PATHS = 2
 
 
@@ -44,10 +47,22 @@ def is_left_behind(table: ChunkTable) -> Column:
     return left
 
 
-def lies_at_the_end(table: ChunkTable, idle: F8) -> Column:
-    """Which chunks are heaps whose free memory is in one piece, which is kept for later."""
-    one: Column = (table.kind == HEAP) & (table.largest_free_bytes >= ONE_PIECE * table.free_bytes) & (idle > 0)
+def lies_at_the_end(facts: Facts) -> Column:
+    """Which chunks of the dump that shows slack are heaps whose free memory is in one piece at their end."""
+    slack = facts.slack
+    assert slack is not None
+    table = slack.dump.chunks
+    one: Column = (table.kind == HEAP) & (table.largest_free_bytes >= ONE_PIECE * table.free_bytes) & (slack.idle > 0)
+    walked = walked_as(facts, slack.dump)
+    for chunk in np.flatnonzero(one).tolist():
+        rest = int(table.address[chunk]) + int(table.size[chunk]) - highest_known(slack.dump, walked, chunk)
+        one[chunk] = rest >= _AT_THE_END * float(table.largest_free_bytes[chunk])
     return one
+
+
+def walked_as(facts: Facts, dump: Dump) -> Walked | None:
+    """A dump with its object graph, if it has one."""
+    return next((each for each in facts.walked if each.dump is dump), None)
 
 
 class Unused:
@@ -70,15 +85,17 @@ class Unused:
         self.kind = int(self.dump.chunks.kind[self.chunks[0]]) if len(self.chunks) else -1
         self.bytes = float(slack.idle[self.chunks].sum())
         self.matters = self.bytes > 0 and self.bytes >= WORTH_TELLING * float(slack.idle.sum())
+        self.walked = walked_as(facts, self.dump)
         self.pins: tuple[Pins, ...] = self._pins() if self.matters else ()
         rows = self.pins[0].rows if self.pins else np.empty(0, dtype=np.int64)
         self.made = Made(facts, self.dump, rows)
+        self.holders = self._holders()
 
     def _pins(self) -> tuple[Pins, ...]:
-        """Who keeps the chunks, without those who only keep some that others keep as well."""
+        """Who keeps the chunks, those first of whom something can be told."""
         place = self.facts.sites.place[self.facts.sites.by_stack]
-        found = pins(self.dump, self.chunks, place)
-        named = [pin for pin in found if pin.place >= 0]
+        found = pins(self.dump, self.walked, self.chunks, place)
+        named = [pin for pin in found if pin.place >= 0 or pin.type]
         return tuple(named or found)
 
     # ------------------------------------------------------------------------------------------------ words
@@ -91,6 +108,8 @@ class Unused:
     @property
     def how_long(self) -> str:
         """Since when it is unused, or how it rose."""
+        if self.slack.peaks:
+            return f" after {format_count(self.slack.peaks)} peaks (after earlier ones it went back)"
         if self.slack.stretch is None:
             rose = format_bytes(self.slack.rose_bytes, signed=True)
             return f" ({rose} since the beginning, while what is alive did not rise)"
@@ -108,12 +127,15 @@ class Unused:
         return f"{format_count(len(self.chunks))} {what}{'' if len(self.chunks) == 1 else 's'}"
 
     def pin_words(self) -> str:
-        """The blocks that keep most of it: ``6,200 blocks (1.2 MiB) made by `load` in app.py:12``."""
-        pin = self.pins[0]
-        some = "some " if self.dump.meta.sampled else ""
-        count = f"{some}{format_count(round(pin.blocks))} block{'' if round(pin.blocks) == 1 else 's'}"
-        made = f"made by {self.made.name}" if self.made.place else NO_PYTHON
-        return f"{count} ({format_bytes(pin.bytes)}) {made}{self.made.by_whom}"
+        """Who keeps most of it: ``6,200 blocks (1.2 MiB) made by `load` in app.py:12``, and who holds them else."""
+        pin, made = self.pins[0], self.made
+        plural = "" if round(pin.blocks) == 1 else "s"
+        kind = f"{pin.type} object{plural}" if pin.type else f"block{plural}"
+        some = "some " if self.dump.meta.sampled and not pin.type else ""
+        count = f"{some}{format_count(round(pin.blocks))} {kind} ({format_bytes(pin.bytes)})"
+        if made.place:
+            return f"{count} made by {made.name}{made.by_whom}"
+        return f"{count} held by {' -> '.join(self.holders[0])}" if self.holders else count
 
     # ------------------------------------------------------------------------------------------------ data
 
@@ -135,22 +157,22 @@ class Unused:
             fingerprint=fingerprint(f"{code} {pool}", identity, self.facts.roots), sentence=sentence,
             subject=replace(made, pool=pool), bytes=round(self.bytes), count=len(self.chunks),
             growth=Growth(round(self.slack.rose_bytes), 0, (0, at)) if self.slack.rose_bytes else None,
-            stack=self.made.frames, holders=self._holders(), threads=self.made.shares(),
+            stack=self.made.frames, holders=self.holders, threads=self.made.shares(),
             evidence=tuple(self._evidence()), advice=tuple(advice),
         )  # fmt: skip
 
     def _confidence(self) -> float:
         stretch = self.slack.stretch
         if stretch is None:
-            return _RISING_CONFIDENCE
+            return _PEAKS_CONFIDENCE if self.slack.peaks else _RISING_CONFIDENCE
         return _LONG_CONFIDENCE if stretch.end_s - stretch.start_s >= _HALF * self.facts.end_s else _SHORT_CONFIDENCE
 
     def _holders(self) -> tuple[tuple[str, ...], ...]:
-        """Who holds the blocks that keep the chunks."""
-        walked = next((each for each in self.facts.walked if each.dump is self.dump), None)
-        if walked is None or not self.pins:
+        """Who holds the objects that keep the chunks."""
+        if self.walked is None or not self.pins:
             return ()
-        return paths_to(walked, walked.objects_of(self.pins[0].rows), self.facts.roots, _PATHS)
+        objects = self.pins[0].objects if self.pins[0].type else self.walked.objects_of(self.pins[0].rows)
+        return paths_to(self.walked, objects, self.facts.roots, _PATHS)
 
     def _evidence(self) -> Iterator[Evidence]:
         process, used = self.dump.meta.process, self.dump.chunks.used_bytes[self.chunks]
@@ -163,11 +185,11 @@ class Unused:
             yield Evidence("for", "how long", stretch.end_s - stretch.start_s, "s")
         if self.pins:
             pin = self.pins[0]
-            claim = f"of {format_count(pin.of_cells)} mostly free {self._cell} kept by this line"
-            yield Evidence("for", claim, round(pin.cells), "arenas" if self.kind == ARENA else "stretches")
+            claim = f"of {format_count(pin.of_cells)} mostly free {self._cell} kept by these"
+            yield Evidence("for", claim, float(pin.cells), "arenas" if self.kind == ARENA else "stretches")
         if self.dump.meta.sampled and self.pins:
             seen = len(self.pins[0].rows)
-            yield Evidence("against", "sampled blocks that who keeps them is told from", float(seen), "blocks")
+            yield Evidence("against", "sampled blocks that tell who made what keeps them", float(seen), "blocks")
 
     @property
     def _cell(self) -> str:

@@ -87,7 +87,7 @@ def test_sampled_pins_are_estimates_and_say_so() -> None:
     (finding,) = findings(dumps)
 
     assert "kept by some " in finding.sentence
-    assert "sampled blocks that who keeps them is told from" in {each.claim for each in finding.evidence}
+    assert "sampled blocks that tell who made what keeps them" in {each.claim for each in finding.evidence}
 
 
 def test_resident_memory_that_rises_alone_is_fragmentation() -> None:

@@ -6,8 +6,11 @@ namespace leakscope::python {
 // With the interpreter's lock, when recording has begun.
 void install_buffer_hooks() noexcept;
 
-// Takes in the types that came since: with each module written in C, and with each dump. With the interpreter's lock, and
-// not in the middle of the making of a type.
+// Looks whether modules were imported, which is how most new types come, and has the main thread look for these. Cheap;
+// called from hooks.
+void notice_new_types() noexcept;
+
+// Takes in the types that came since. With the interpreter's lock, between two instructions of somebody's code.
 void watch_new_types() noexcept;
 
 }  // namespace leakscope::python
