@@ -9,6 +9,7 @@ less and less.  Work that cannot be told apart proves less: then a finding must 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 STILL_GROWING = 0.5
 """Part of the first run's pace that further work must keep up: chance moves it by a few hundredths, dumps that come
 early or late in a run by up to a quarter, while a one-time cost is near zero."""
+NO_BLOCK_BYTES = 8.0
+"""Less than this for each further unit of work is no leak: half of the smallest block."""
+LEAST_BYTES = 64 * 1024
 _FEW = 8
 """Fewer objects than this may each grow; their number says little."""
 
@@ -133,6 +137,28 @@ def total_rate(trials: Sequence[Trial]) -> float | None:
     return None if first is None or second is None else (second - first) / (last.work - before[-1].work)
 
 
+def unnamed_rate(trials: Sequence[Trial]) -> float:
+    """
+    Bytes that each further iteration adds to what is alive at the end, where that is a leak's way; else 0.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        It must be more than what a program's data take, and not slow down from one pair of runs to the next.
+    """
+    ends = {
+        trial.work: trial.report.totals.live_bytes[-1]
+        for trial in trials
+        if trial.work is not None and trial.unit == "iteration" and trial.whole
+    }
+    works = sorted(work for work, end in ends.items() if end is not None)
+    pairs = list(pairwise(works))
+    rates = [((ends[after] or 0) - (ends[before] or 0)) / (after - before) for before, after in pairs]
+    if not rates or rates[-1] < NO_BLOCK_BYTES or rates[-1] * (works[-1] - works[-2]) < LEAST_BYTES:
+        return 0.0
+    return rates[-1] if len(rates) < 2 or rates[-1] >= STILL_GROWING * rates[-2] else 0.0
+
+
 def _alive(trials: Sequence[Trial]) -> list[float | None]:
     """What was alive at the end of runs, or at most if one of them took down what it had built."""
     if all(trial.whole for trial in trials):
@@ -151,12 +177,15 @@ def _scales(sighting: Sighting, first: float, last: float) -> bool:
     Whether what there is at the end became more with the work, at the pace of what the first run gained.
 
     What was gained moves with the moment of the first dump, which imports may still follow; what there is does not.
-    Objects are counted exactly; bytes decide where a few of them grow.
+    Objects are counted exactly, and bytes are those of the ones gained: they decide only where a few objects grow.  Of
+    blocks there may be as many, each bigger.
     """
     before, after = sighting.findings[0], sighting.latest
-    count = gained(before, count=True)
-    more, pace = (after.count - before.count, count) if count >= _FEW else (after.bytes - before.bytes, _gained(before))
-    return pace > 0 and more / (last - first) >= STILL_GROWING * pace / first
+    pace_of_count = gained(before, count=True)
+    measures = [(after.count - before.count, pace_of_count)]
+    if pace_of_count < _FEW or before.subject.kind != "objects":
+        measures.append((after.bytes - before.bytes, _gained(before)))
+    return any(pace > 0 and more / (last - first) >= STILL_GROWING * pace / first for more, pace in measures)
 
 
 def _gained(finding: Finding) -> int:

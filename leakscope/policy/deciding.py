@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 from leakscope.model.finding import Verdict
 from leakscope.model.gate import Decision, GateResult, Outcome
 from leakscope.model.policy import Baseline, Policy
-from leakscope.policy.confirming import gained, is_confirmed, is_convicted, rate_of, sightings, total_rate
+from leakscope.policy.confirming import (
+    NO_BLOCK_BYTES,
+    gained,
+    is_confirmed,
+    is_convicted,
+    rate_of,
+    sightings,
+    total_rate,
+    unnamed_rate,
+)  # fmt: skip
 from leakscope.policy.matching import limit_for, suppression_for
 from leakscope.policy.totals import breaches
 from leakscope.policy.wording import BOUND_IT, conclusion, convicted, reason_for
@@ -26,11 +35,11 @@ if TYPE_CHECKING:
     from leakscope.model.policy import Limit
     from leakscope.policy.confirming import Sighting
 
-NO_BLOCK_BYTES = 8.0
-"""Less than this for each further unit of work is no leak: half of the smallest block."""
 LONG_ENOUGH_S = 1.0
 """What a run must take to acquit a program that could do more, unless a third one finds nothing either."""
 _ORDER = list(Outcome)
+_EXPLAIN = (Outcome.KNOWN, Outcome.SUPPRESSED, Outcome.WITHIN)
+"""What grows and is tolerated; beside it nobody knows how much of all memory has no name."""
 _MOST_SHORT = 3
 _MOST_THIN = 2
 """Runs at first that may be too short to tell anything, beyond the policy's repeats: they cost next to nothing."""
@@ -62,7 +71,8 @@ def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseli
         passed_totals = tuple(breach for breach in passed_totals if breach.confirmed)
     fails = any(decision.outcome is Outcome.NEW for decision in decisions) or any(b.confirmed for b in passed_totals)
     suspects = bool(passed_totals) or any(_asks_for_more(decision, trials) for decision in decisions)
-    thin = _is_thin(trials, decisions)
+    unnamed = 0.0 if any(decision.outcome in _EXPLAIN for decision in decisions) else unnamed_rate(trials)
+    thin = _is_thin(trials, decisions) or (final and unnamed > 0 and policy.repeats > 1)
     status: GateStatus = "failed" if fails else "passed"
     if not fails and thin:
         status = {"tell": "inconclusive", "pass": "passed", "fail": "failed"}[policy.inconclusive]  # type: ignore[assignment]
@@ -76,8 +86,18 @@ def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseli
         stale=tuple(entry for entry in baseline.entries if entry.fingerprint not in seen),
         policy=policy, baseline=baseline,
         undecided=not fails
-        and ((not final and (suspects or (thin and trials[-1].work is not None))) or _is_short(trials)),
+        and (_is_short(trials) or (not final and (suspects or unnamed > 0 or _could_do_more(trials, thin=thin)))),
     )  # fmt: skip
+
+
+def _could_do_more(trials: Sequence[Trial], *, thin: bool) -> bool:
+    """
+    Whether a run with more work would tell more, though nothing is suspected.
+
+    What was found out by one run alone is found out by two: memory that leaks is more at the end of the second.
+    """
+    last = trials[-1]
+    return last.work is not None and (thin or (len(trials) == 1 and last.unit == "iteration" and last.whole))
 
 
 def _asks_for_more(decision: Decision, trials: Sequence[Trial]) -> bool:

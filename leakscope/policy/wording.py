@@ -123,6 +123,8 @@ def conclusion(
         if rate is not None and rate > 0:
             runs = f"{runs}, in which live memory gained {format_bytes(rate)} per {trials[-1].unit} more"
         why = trials[-1].report.sentence.rstrip(".")
+        if trials[-1].report.verdict is not Verdict.UNKNOWN:
+            why = "that is a leak's way, but no place stands out"
         said = f"{status} for thin evidence {runs}: {why[:1].lower()}{why[1:]}"
     else:
         said = f"passed: no new leak {runs}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from gating import KIB, finding, report, trial
 
-from leakscope.model.finding import Growth
+from leakscope.model.finding import Growth, Subject
 from leakscope.model.gate import GateResult, Outcome, Trial
 from leakscope.model.policy import DEFAULT_LIMITS, Baseline, BaselineEntry, Limit, Policy, Suppression
 from leakscope.model.report import Source
@@ -21,10 +21,39 @@ def outcomes(result: GateResult) -> dict[str, Outcome]:
     return {decision.finding.fingerprint: decision.outcome for decision in result.decisions}
 
 
-def test_nothing_found_passes_without_a_second_run() -> None:
+def test_nothing_found_passes() -> None:
     result = gate([trial()])
 
     assert (result.status, result.exit_code, result.undecided) == ("passed", 0, False)
+
+
+def test_nothing_found_is_found_twice_where_the_program_can_do_more() -> None:
+    first, second = trial(work=100, live=(0, 9000)), trial(work=200, live=(0, 9100))
+
+    assert gate([first]).undecided
+    assert not gate([first], ONCE).undecided
+    assert (gate([first, second]).status, gate([first, second]).undecided) == ("passed", False)
+    assert not gate([replace(first, whole=False)]).undecided
+
+
+def test_memory_that_grows_with_the_work_and_has_no_name_is_inconclusive_unless_it_slows() -> None:
+    def run(work: int, live: int) -> Trial:
+        return trial(work=work, live=(0, live))
+
+    grows = [run(100, 200 * KIB), run(200, 400 * KIB), run(400, 800 * KIB)]
+    fills = [run(100, 200 * KIB), run(200, 400 * KIB), run(400, 500 * KIB)]
+
+    assert gate(grows[:2]).undecided
+    assert (gate(grows).status, gate(grows).undecided) == ("inconclusive", False)
+    assert gate(grows).sentence == (
+        "inconclusive for thin evidence in 3 runs, in which live memory gained 2.0 KiB per iteration more: "
+        "that is a leak's way, but no place stands out"
+    )
+    assert gate(fills).status == "passed"
+    known = Baseline((BaselineEntry("a", "LS601", "", "", "2026-01-01"),))
+    assert (
+        gate([trial(finding(), work=n, live=(0, n * KIB)) for n in (100, 200, 400)], baseline=known).status == "passed"
+    )
 
 
 def test_a_leak_fails_at_once_if_one_run_is_all_there_is() -> None:
@@ -195,7 +224,7 @@ def test_a_short_run_that_finds_nothing_is_followed_by_a_longer_one() -> None:
 
     assert gate([run(0.2, 100)]).undecided
     assert not gate([run(0.2, None)]).undecided
-    assert not gate([run(2.0, 100)]).undecided
+    assert not gate([replace(run(2.0, 100), whole=False)]).undecided
     assert not gate([run(0.2, 100), run(1.1, 800)]).undecided
     assert not gate([run(0.2, 100), run(0.4, 200), run(0.8, 400)]).undecided
 
@@ -220,6 +249,12 @@ def test_two_lines_with_one_fingerprint_are_added_up_whichever_is_the_bigger() -
 def test_one_object_that_grows_is_measured_in_bytes() -> None:
     assert gate([trial(finding(gain=100 * n, count=1), work=n) for n in (10, 20)]).status == "failed"
     assert gate([trial(finding(gain=100 + n, count=1), work=n) for n in (10, 20, 40)]).status == "passed"
+
+
+def test_as_many_blocks_that_are_bigger_with_more_work_grow() -> None:
+    where = Subject("blocks", function="fill", file="app/a.py", line=7)
+
+    assert gate([trial(finding(gain=100 * n, count=50, subject=where), work=n) for n in (10, 20)]).status == "failed"
 
 
 def test_runs_that_were_too_short_do_not_count_among_the_repeats() -> None:
