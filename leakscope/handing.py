@@ -25,22 +25,15 @@ PLACES = (
 )
 
 
-def watch_hand_offs(seen: int = 0) -> int:
+def watch_hand_offs() -> int:
     """
     From now on each of `PLACES` that the program has tells which handles it was given.
-
-    Parameters
-    ----------
-    seen : int
-        How many modules the program had when this was last called.
 
     Returns
     -------
     int
-        How many it has now; as long as there are no more, there is nothing to do.
+        How many modules the program has: as long as there are no more, there is nothing to do again.
     """
-    if len(sys.modules) == seen:
-        return seen
     for module, owner, name in PLACES:
         cls = getattr(sys.modules.get(module), owner, None)
         method = getattr(cls, name, None)

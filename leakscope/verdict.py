@@ -22,6 +22,7 @@ from leakscope.rules import RULES
 from leakscope.rules.deserted import DESERTED
 from leakscope.rules.fragmentation import FRAGMENTATION
 from leakscope.rules.growth import GROWTH
+from leakscope.rules.view import VIEW
 from leakscope.units import format_bytes, format_duration
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ _HOLDS = {
     Verdict.POOLING: "{} pools keep memory for later, together {}",
 }
 _HELD = (Verdict.LEAK, Verdict.GROWTH)
+_HOLDERS = ("objects", "buffers")
 _EXPLAINED = 0.5
 """Part of what a finding saw grow that another one must account for to take its place."""
 _LEVEL_BY = 0.75
@@ -129,7 +131,8 @@ def _overlap(earlier: Finding, later: Finding) -> bool:
     if {earlier.code, later.code} & _FREE:
         # What is free is not what is alive, and what is free in one allocator is not so in another.
         return Verdict.UNKNOWN in (earlier.verdict, later.verdict) and _same_place(earlier, later)
-    if not (_same_place(earlier, later) or _keeps(earlier, later) or _are_handles(earlier, later)):
+    about_one = (_same_place, _keeps, _are_handles, _same_views)
+    if not any(question(earlier, later) for question in about_one):
         return False
     if Verdict.UNKNOWN in (earlier.verdict, later.verdict):
         return True
@@ -153,11 +156,7 @@ def _are_handles(earlier: Finding, later: Finding) -> bool:
 
 def _keeps(earlier: Finding, later: Finding) -> bool:
     """Whether most of what grew in the later one is held by the objects of the earlier one."""
-    if (
-        later.code != GROWTH.code
-        or earlier.subject.kind not in ("objects", "buffers")
-        or not (earlier.holders and later.holders)
-    ):
+    if later.code != GROWTH.code or earlier.subject.kind not in _HOLDERS or not (earlier.holders and later.holders):
         return False
     *way, last = earlier.holders[0]
     onward = later.holders[0]
@@ -165,6 +164,13 @@ def _keeps(earlier: Finding, later: Finding) -> bool:
         return False
     here = onward[len(way)]
     return here == last or here.startswith((f"{last} .", f"{last} ["))
+
+
+def _same_views(earlier: Finding, later: Finding) -> bool:
+    """Whether the later one is about the views that the earlier one says keep buffers, by type and holder."""
+    if earlier.code != VIEW.code or earlier.subject.type != later.subject.type:
+        return False
+    return bool(earlier.holders) and earlier.holders[:1] == later.holders[:1]
 
 
 def _gain(finding: Finding) -> int:

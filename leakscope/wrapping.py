@@ -7,7 +7,9 @@ whose methods these are.  It is imported inside the traced program: standard lib
 
 from __future__ import annotations
 
+import sys
 from functools import partial, update_wrapper
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from leakscope import handing, native
@@ -36,7 +38,8 @@ class Pieces:
 
     def acquired(self, handle: Any) -> None:
         """A handle was lent.  Called by a wrapper: two frames are ours."""
-        self.modules = handing.watch_hand_offs(self.modules)
+        if len(sys.modules) != self.modules:
+            self.modules = handing.watch_hand_offs()
         kind = type(handle)
         if kind not in self.changed and isinstance(handle, self.handle):
             follow(self, kind)
@@ -47,13 +50,19 @@ def size_of(cls: type, size: str | int | Callable[[Any], int] | None) -> Callabl
     """Bytes that a handle lends, 0 if it does not tell; never raises."""
     if size is None:
         size = "nbytes" if hasattr(cls, "nbytes") else "__len__" if hasattr(cls, "__len__") else 0
+    asked = size if callable(size) else attrgetter(size) if isinstance(size, str) else None
+    if asked is None:
+        fixed = size
+        return lambda _: fixed  # type: ignore[return-value]
 
     def measured(handle: Any) -> int:
         try:
-            found = size(handle) if callable(size) else size if isinstance(size, int) else getattr(handle, size)
-            return max(0, int(found() if callable(found) else found))
+            found = asked(handle)
+            if type(found) is not int:
+                found = int(found() if callable(found) else found)
         except Exception:  # noqa: BLE001 - whatever it is, the program must not notice
             return 0
+        return max(0, found)
 
     return measured
 
@@ -147,6 +156,7 @@ def _wrap_end(pieces: Pieces, owner: type) -> None:
 def _acquiring(pieces: Pieces, method: Callable[..., Any], itself: bool) -> Callable[..., Any]:
     """Between the beginning and the end the pool looks for a handle: what it does to those that came back is no use."""
     number, seeks, found = pieces.number, pieces.core.pool_seeks, pieces.core.pool_found
+    acquired = pieces.acquired
 
     def lent(result: Any, args: tuple[Any, ...]) -> Any:
         own = itself or (result is None and args and isinstance(args[0], pieces.handle))
@@ -158,15 +168,17 @@ def _acquiring(pieces: Pieces, method: Callable[..., Any], itself: bool) -> Call
             result = method(*args, **kwargs)
         finally:
             found(number)
-        if outermost and (handle := lent(result, args)) is not None:
-            pieces.acquired(handle)
+        if outermost:
+            handle = result if result is not None and not itself else lent(result, args)
+            if handle is not None:
+                acquired(handle)
         return result
 
     async def acquiring_later(*args: Any, **kwargs: Any) -> Any:
         steps = Steps(method(*args, **kwargs), partial(seeks, number), partial(found, number))
         result = await steps
         if (handle := lent(result, args)) is not None:
-            pieces.acquired(handle)
+            acquired(handle)
         return result
 
     return acquiring_later if is_coroutine(method) else acquiring

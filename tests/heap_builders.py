@@ -12,7 +12,7 @@ optional and said once, where the node is first named:
   ``=ns`` is a dict that is a namespace, ``=module``, ``=function``, ``=cell`` and so on are builtin too.
 * ``:100`` bytes of its own block (else 64); ``+4000`` a body, more of them possible.
 * ``!2`` references that nothing explains.  Without it the count is what arrows and roots add up to.
-* options: ``untracked frozen immortal digest=7 exports=2 lead=0 finalizer``.
+* options: ``untracked frozen immortal digest=7 exports=2 sees=16 bound=9 lead=0 finalizer``.
 
 Arrows: ``a -> b`` is an item of a list, a value of a dict with a key of its own, else a reference without name;
 ``a .entries -> b`` an attribute; ``d [name] -> b`` a value under the key ``"name"``; ``d key -> b`` as a key;

@@ -75,6 +75,8 @@ class Drawing:
         columns |= _rows(exports, {"export_object": "u4", "export_count": "u4"})
         bounds = [(at, each.options["bound"]) for at, each in enumerate(self.objects) if "bound" in each.options]
         columns |= _rows(bounds, {"bound_object": "u4", "bound_items": "u8"})
+        windows = [(at, each.options["sees"]) for at, each in enumerate(self.objects) if "sees" in each.options]
+        columns |= _rows(windows, {"window_object": "u4", "window_bytes": "u8"})
         table = strings(list(self.texts))
         counts = {"objects": len(self.objects), "edges": len(edges["targets"]), "bodies": len(bodies["body_owner"])}
         gc = {"collector_thresholds": (700, 10, 10), "generation_counts": (0, 0, 0)}

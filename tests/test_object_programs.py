@@ -20,6 +20,7 @@ TOLD = {
     "kept/listeners.py": ({"LS605", "LS608"}, {"main", "Job.__init__"}),
     "ownerless/native_handles.py": ({"LS607"}, {"open_handle"}),
     "piling/visits.py": ({"LS608"}, {"handle"}),
+    "view/headers.py": ({"LS403"}, {"parse"}),
 }
 
 pytestmark = pytest.mark.slow
@@ -51,6 +52,13 @@ def test_a_fault_that_objects_show_is_told_by_its_rule_with_the_function(name: s
 @pytest.mark.parametrize("mode", [[], ["--exact"]], ids=["sampled", "exact"])
 def test_its_quiet_twin_is_left_in_peace(name: str, mode: list[str], tmp_path: Path) -> None:
     assert findings(PROGRAMS / "stable" / Path(name).name, tmp_path, *mode) == []
+
+
+def test_the_line_that_took_the_views_is_known_to_a_sampled_run(tmp_path: Path) -> None:
+    (told,) = findings(PROGRAMS / "view" / "headers.py", tmp_path)
+
+    assert (told["code"], told["subject"]["function"], told["subject"]["type"]) == ("LS403", "parse", "memoryview")
+    assert " memoryviews of 16 B each keep " in told["sentence"]
 
 
 @pytest.mark.parametrize("mode", [[], ["--exact"]], ids=["sampled", "exact"])

@@ -33,6 +33,8 @@ class Maker:
         Live blocks of it; none if nobody knows where the objects were made.
     sites : sequence of int
         Where to look if there are no rows.
+    stack : int, optional
+        The stack, if something else than the rows tells it.
 
     Attributes
     ----------
@@ -48,10 +50,14 @@ class Maker:
         Blocks by the thread that made them, most first.
     """
 
-    def __init__(self, facts: Facts, dump: Dump, rows: Column, sites: Sequence[int] = ()) -> None:
+    def __init__(
+        self, facts: Facts, dump: Dump, rows: Column, sites: Sequence[int] = (), stack: int | None = None
+    ) -> None:
         self.facts, self.dump, self.rows = facts, dump, rows
-        self.known = len(rows) > 0 or len(sites) > 0
-        self.stack = facts.heaviest_stack(dump.allocations, rows, sites) if self.known else 0
+        self.known = len(rows) > 0 or len(sites) > 0 or stack is not None
+        self.stack = stack or 0
+        if stack is None and self.known:
+            self.stack = facts.heaviest_stack(dump.allocations, rows, sites)
         self.frames = tuple(facts.last.stacks.frames(self.stack))
         places = facts.places
         self.place, self.native = self._frame(places.place), self._frame(places.native)

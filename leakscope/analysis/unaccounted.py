@@ -13,12 +13,14 @@ import numpy as np
 
 from leakscope.analysis.gained import blocks_since_imports, gained_blocks, gained_exports, gained_references
 from leakscope.analysis.opaque import possible_holders, possible_owners
+from leakscope.analysis.pinning import pinned_groups
 from leakscope.analysis.staying import staying_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from leakscope.analysis.gained import GainedBlocks, GainedExports, GainedReferences
+    from leakscope.analysis.pinning import Pinning
     from leakscope.analysis.staying import Staying
     from leakscope.analysis.walked import Walked
     from leakscope.analysis.working import Work
@@ -82,6 +84,11 @@ class Unaccounted:
         if not self.comparable:
             return ()
         return staying_objects(self.walked, self.site_of_stack, _MOST_STAYING, self.work)
+
+    @cached_property
+    def pinning(self) -> tuple[Pinning, ...]:
+        """Large buffers that small views keep alive in the last dump, by groups, biggest first."""
+        return pinned_groups(self.walked, self.site_of_stack, self.work)
 
     def possible_holders(self, gained: float) -> tuple[str, int] | None:
         """The type that does not tell what it holds and grew enough to hold what was gained, and by how much."""

@@ -21,6 +21,7 @@ from leakscope.analysis.garbage import Garbage, find_garbage
 from leakscope.analysis.holders import Holders
 from leakscope.analysis.matching import match_blocks
 from leakscope.analysis.naming import Naming
+from leakscope.analysis.pinned import Pinned, find_pinned
 from leakscope.analysis.unreached import (
     TOO_YOUNG,
     UNKNOWN,
@@ -156,6 +157,11 @@ class Walked:
     def apart(self) -> Column:
         """Whether each object is one whose unexplained references say nothing: types, code, ``None``."""
         return is_type_object(self.heap) | moves_in_every_program(self.heap)
+
+    @cached_property
+    def pinned(self) -> Pinned:
+        """Large buffers that nothing but small views keeps alive."""
+        return find_pinned(self.heap, self.dump.buffers.exports if self.dump.buffers is not None else None)
 
     @cached_property
     def holders(self) -> Holders:

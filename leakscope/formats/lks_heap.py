@@ -57,6 +57,7 @@ TABLES: dict[str, dict[str, str]] = {
     "text": {"object": "u4", "text": "u4"},
     "export": {"object": "u4", "count": "u4"},
     "bound": {"object": "u4", "items": "u8"},
+    "window": {"object": "u4", "bytes": "u8"},
 }
 _BLOCKS = {"block_offset": "u8", "block_address": "u8", "block_edges": "u8", "block_bodies": "u8"}
 COLUMNS: dict[str, str] = {
@@ -116,9 +117,9 @@ def _check_types(columns: Columns, facts: HeapMeta) -> None:
 
 def _check_roots(columns: Columns, facts: HeapMeta) -> None:
     strings = len(columns["heap_string.offset"]) - 1
-    for name in ("root.object", "name.object", "text.object", "export.object", "bound.object"):
+    for name in ("root.object", "name.object", "text.object", "export.object", "bound.object", "window.object"):
         columns.below(name, facts.objects, "objects")
-    for name in ("name.object", "text.object"):
+    for name in ("name.object", "text.object", "window.object"):
         columns.ascending(name)
     texts = ("root.name", "name.text", "text.text", "root_frame.thread_name", "root_frame.function", "root_frame.file")
     for name in texts:
@@ -186,6 +187,7 @@ def decode(columns: Columns, facts: HeapMeta) -> HeapGraph:
         text_object=columns["text.object"], text_text=columns["text.text"],
         export_object=columns["export.object"], export_count=columns["export.count"],
         bound_object=columns["bound.object"], bound_items=columns["bound.items"],
+        window_object=columns["window.object"], window_bytes=columns["window.bytes"],
         strings=strings, facts=facts,
         read_edges=partial(kernels.stored_edges, stream, block_offset),
         read_places=partial(kernels.edge_places, stream, block_offset),
@@ -224,6 +226,7 @@ def encode(heap: HeapGraph) -> dict[str, Any]:
         "text.object": heap.text_object, "text.text": heap.text_text,
         "export.object": heap.export_object, "export.count": heap.export_count,
         "bound.object": heap.bound_object, "bound.items": heap.bound_items,
+        "window.object": heap.window_object, "window.bytes": heap.window_bytes,
         "heap_string.offset": heap.strings.offset, "heap_string.bytes": heap.strings.data,
     }  # fmt: skip
 

@@ -268,6 +268,9 @@ class HeapGraph:
         Buffers whose own counter of exports is not 0.
     bound_object, bound_items : ndarray of uint32 and of uint64
         Containers that keep no more than so many items, by their own word: caches and deques.
+    window_object, window_bytes : ndarray of uint32 and of uint64
+        Objects that look at memory of another one, ascending, and how many bytes they see: memoryviews, and arrays over
+        a base.
     strings : StringTable
         What all string ids here point into.
     facts : HeapMeta
@@ -301,6 +304,8 @@ class HeapGraph:
     export_count: U4
     bound_object: U4
     bound_items: U8
+    window_object: U4
+    window_bytes: U8
     strings: StringTable
     facts: HeapMeta
     read_edges: Callable[[int], Sequence[int]]
@@ -321,6 +326,7 @@ class HeapGraph:
         check_columns("HeapGraph", {"text_object": self.text_object, "text_text": self.text_text})
         check_columns("HeapGraph", {"export_object": self.export_object, "export_count": self.export_count})
         check_columns("HeapGraph", {"bound_object": self.bound_object, "bound_items": self.bound_items})
+        check_columns("HeapGraph", {"window_object": self.window_object, "window_bytes": self.window_bytes})
         if len(self.offsets) != len(self.address) + 1:
             raise ValueError("HeapGraph: offsets needs one item more than there are objects")
 

@@ -65,8 +65,9 @@ class Suppression:
     ----------
     reason : str
         Why; never empty.
-    code, module, symbol, type : str
-        Of the finding: its code; a module, a function or native symbol of its stack; its type.
+    code, module, symbol, type, holder : str
+        Of the finding: its code; a module, a function or native symbol of its stack; its type; a path that holds it, as
+        reports show it.
     origin : str
         Who says so: ``policy``, or ``leakscope`` for those of well-known libraries that come with it.
     """
@@ -76,6 +77,7 @@ class Suppression:
     module: str = "*"
     symbol: str = "*"
     type: str = "*"
+    holder: str = "*"
     origin: str = "policy"
 
     def __post_init__(self) -> None:
@@ -85,8 +87,10 @@ class Suppression:
     @property
     def text(self) -> str:
         """What it matches, in words: ``code LS601, module app.cache``."""
-        words = {"code": self.code, "module": self.module, "symbol": self.symbol, "type": self.type}
-        return ", ".join(f"{name} {pattern}" for name, pattern in words.items() if pattern != "*") or "everything"
+        names = ("code", "module", "symbol", "type", "holder")
+        return (
+            ", ".join(f"{name} {pattern}" for name in names if (pattern := getattr(self, name)) != "*") or "everything"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def suppresses(entry: Suppression, finding: Finding) -> bool:
         fnmatchcase(finding.code, entry.code)
         and (entry.type == _ANY or fnmatchcase(finding.subject.type or "", entry.type))
         and (entry.module == _ANY or any(is_module(name, entry.module) for name in _modules(finding)))
+        and (entry.holder == _ANY or any(fnmatchcase(path, entry.holder) for path in _paths(finding)))
         and (entry.symbol == _ANY or any(fnmatchcase(name, entry.symbol) for name in _symbols(finding)))
     )
 
@@ -63,6 +64,10 @@ def limit_for(finding: Finding, limits: Iterable[Limit]) -> Limit | None:
 def is_module(name: str, pattern: str) -> bool:
     """Whether a pattern means a module or a package above it: ``app.cache`` is meant by ``app`` and ``app.*``."""
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
+
+
+def _paths(finding: Finding) -> Iterator[str]:
+    return (" -> ".join(path) for path in finding.holders)
 
 
 def _modules(finding: Finding) -> Iterator[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TABLE = ("tool", "leakscope", "gate")
 _VERDICTS = [verdict.value.lower() for verdict in Verdict if verdict not in (Verdict.STABLE, Verdict.UNKNOWN)]
 _LIMITS = [*_VERDICTS, "total", "module", "type"]
-_SUPPRESS = ("code", "module", "symbol", "type", "reason")
+_SUPPRESS = ("code", "module", "symbol", "type", "holder", "reason")
 _LIMIT_TEXT = re.compile(r"\s*(.*?)\s*(?:(?:/|\bper\b)\s*(iterations?|iter|seconds?|s)\s*)?", re.IGNORECASE)
 _OBJECTS = re.compile(r"(\d+)\s*(?:objects?|blocks?|references?)", re.IGNORECASE)
 _FORMS = 'write it like "64 KiB", "1 KiB/iteration" or "10 objects"'

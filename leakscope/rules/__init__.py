@@ -23,6 +23,7 @@ from leakscope.rules.pooling import POOLING
 from leakscope.rules.rule import Rule
 from leakscope.rules.unreached import UNREACHED
 from leakscope.rules.unreleased import UNRELEASED
+from leakscope.rules.view import VIEW
 
 RULES: tuple[Rule, ...] = (
     UNRELEASED,
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     MISUSED,
     GARBAGE,
     EXPORTS,
+    VIEW,
     LEAK,
     UNREACHED,
     OWNERLESS,

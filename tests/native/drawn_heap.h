@@ -84,6 +84,8 @@ inline void draw_heap(HeapArea& area, std::uint32_t objects) {
   pen.column("export.count", "u4", U4{2});
   pen.column("bound.object", "u4", U4{0});
   pen.column("bound.items", "u8", U8{128});
+  pen.column("window.object", "u4", U4{1});
+  pen.column("window.bytes", "u8", U8{16});
   pen.column("heap_string.offset", "u8", U8{0, 0, 3, 7, 8});
   pen.column("heap_string.bytes", "u1", U1{'o', 'n', 'e', 'a', 'b', 'c', 'd', '!'});
   area.objects = objects;
@@ -95,7 +97,7 @@ inline void draw_heap(HeapArea& area, std::uint32_t objects) {
 inline std::string broken_graph(const DumpColumns& dump, const HeapCounts& counts) {
   const auto u4 = [&](const char* name) { return column<std::uint32_t>(dump, name); };
   const auto u8 = [&](const char* name) { return column<std::uint64_t>(dump, name); };
-  if (dump.columns.size() != 37) return "columns";
+  if (dump.columns.size() != 39) return "columns";
   const std::uint64_t strings = u8("heap_string.offset").size() - 1;
   const struct {
     const char* name;
@@ -117,7 +119,8 @@ inline std::string broken_graph(const DumpColumns& dump, const HeapCounts& count
              {"text.object", counts.objects, false},
              {"text.text", strings, false},
              {"export.object", counts.objects, false},
-             {"bound.object", counts.objects, false}};
+             {"bound.object", counts.objects, false},
+             {"window.object", counts.objects, false}};
   for (const auto& [name, limit, or_none] : ids)
     for (const std::uint32_t id : u4(name))
       if (id >= limit && !(or_none && id == 0xFFFFFFFF)) return name;

@@ -58,7 +58,7 @@ TEST_CASE("a graph comes out as it was drawn") {
   const Fixture f;
   DumpColumns out;
   CHECK(f.reader.add_columns(f.reader.facts(), out) == "");
-  CHECK(out.columns.size() == 37);
+  CHECK(out.columns.size() == 39);
   CHECK(column<std::uint8_t>(out, "object.stream").size() == 40'000);
   CHECK(column<std::uint32_t>(out, "root.object") == std::vector<std::uint32_t>{0, 9'999});
   CHECK(column<std::uint32_t>(out, "root_frame.line") == std::vector<std::uint32_t>{12});

@@ -32,10 +32,11 @@ STACK = (
         ({"symbol": "add"}, True), ({"symbol": "ADD"}, False),
         ({"type": "multidict.*"}, True), ({"type": "str"}, False),
         ({"code": "LS601", "type": "str"}, False),
+        ({"holder": "module app* . CACHE ?dict value? -> *istr"}, True), ({"holder": "*registry*"}, False),
     ],
 )  # fmt: skip
 def test_a_suppression_matches_if_all_its_patterns_do(pattern: dict[str, str], expected: bool) -> None:
-    found = finding(subject=SUBJECT, stack=STACK)
+    found = finding(subject=SUBJECT, stack=STACK, holders=(("module app.web . CACHE [dict value]", "multidict.istr"),))
 
     assert suppresses(Suppression("why", **pattern), found) is expected
 

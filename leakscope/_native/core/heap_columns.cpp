@@ -90,10 +90,11 @@ class Check {
   }
 
   void roots() {
-    ids({"root.object", "name.object", "text.object", "export.object", "bound.object"},
+    ids({"root.object", "name.object", "text.object", "export.object", "bound.object", "window.object"},
         columns_.counts.objects);
     ascends("name.object", columns_["name.object"].u4, true);
     ascends("text.object", columns_["text.object"].u4, true);
+    ascends("window.object", columns_["window.object"].u4, true);
     ids({"root.name", "name.text", "text.text", "root_frame.thread_name", "root_frame.function",
          "root_frame.file"},
         strings_);

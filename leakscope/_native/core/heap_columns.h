@@ -21,7 +21,7 @@ struct KnownHeapColumn {
   const char* dtype;
 };
 
-inline constexpr std::array<KnownHeapColumn, 37> heap_columns = {{
+inline constexpr std::array<KnownHeapColumn, 39> heap_columns = {{
     {"object.stream", "u1"},
     {"object.block_offset", "u8"},
     {"object.block_address", "u8"},
@@ -57,6 +57,8 @@ inline constexpr std::array<KnownHeapColumn, 37> heap_columns = {{
     {"export.count", "u4"},
     {"bound.object", "u4"},
     {"bound.items", "u8"},
+    {"window.object", "u4"},
+    {"window.bytes", "u8"},
     {"heap_string.offset", "u8"},
     {"heap_string.bytes", "u1"},
 }};

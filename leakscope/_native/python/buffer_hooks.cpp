@@ -25,14 +25,9 @@ struct Pair {
   releasebufferproc release;
 };
 constexpr std::size_t most_pairs = 64;
-constexpr Moment between_looks = 50;  // thousandths of a second
 Pair pairs[most_pairs];
 std::size_t pair_count = 0;
 bool installed = false;
-PyObject* modules = nullptr;
-Py_ssize_t modules_seen = 0;
-Moment looked = 0;
-std::atomic<bool> pending{false};
 
 // ---- names of types ------------------------------------------------------------------------------------------------
 
@@ -194,14 +189,60 @@ void watch(PyTypeObject* type) {
   if (releases) exchange(type, functions->bf_releasebuffer, ours.of[at].release);
 }
 
-int in_main_thread(void*) {
-  pending.store(false);
+// ---- new types -----------------------------------------------------------------------------------------------------
+
+// Types written in C come with their modules. So the C functions by which the importer makes these are exchanged inside
+// their method definitions, as in threads.cpp.
+struct Import {
+  const char* name;
+  PyMethodDef* definition;
+  PyCFunction original;
+};
+Import imports[] = {{"exec_dynamic", nullptr, nullptr},
+                    {"exec_builtin", nullptr, nullptr},
+                    {"create_dynamic", nullptr, nullptr},
+                    {"create_builtin", nullptr, nullptr}};
+
+template <int Which>
+PyObject* imported(PyObject* module, PyObject* argument) {
+  PyObject* result = imports[Which].original(module, argument);
   watch_new_types();
-  return 0;
+  return result;
 }
 
-Py_ssize_t modules_now() noexcept {
-  return PyDict_CheckExact(modules) ? reinterpret_cast<PyDictObject*>(modules)->ma_used : 0;
+using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+
+template <int Which>
+PyObject* imported_fast(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+  const auto original = reinterpret_cast<FastFunction>(reinterpret_cast<void*>(imports[Which].original));
+  PyObject* result = original(module, arguments, count);
+  watch_new_types();
+  return result;
+}
+
+template <int Which>
+void watch_import(PyObject* functions) {
+  PyObject* function = PyDict_GetItemString(functions, imports[Which].name);
+  if (function == nullptr || !Py_IS_TYPE(function, &PyCFunction_Type)) return;
+  PyMethodDef* definition = reinterpret_cast<PyCFunctionObject*>(function)->m_ml;
+  if (definition->ml_flags != METH_O && definition->ml_flags != METH_FASTCALL) return;
+  if (!prim::is_writable(definition, sizeof *definition)) return;
+  imports[Which] = {imports[Which].name, definition, definition->ml_meth};
+  if (definition->ml_flags == METH_O) {
+    definition->ml_meth = imported<Which>;
+  } else {
+    definition->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(imported_fast<Which>));
+  }
+}
+
+void watch_imports() {
+  PyObject* module = PyDict_GetItemString(PyImport_GetModuleDict(), "_imp");
+  PyObject* functions = module != nullptr ? PyModule_GetDict(module) : nullptr;
+  if (functions == nullptr) return;
+  watch_import<0>(functions);
+  watch_import<1>(functions);
+  watch_import<2>(functions);
+  watch_import<3>(functions);
 }
 
 }  // namespace
@@ -209,24 +250,15 @@ Py_ssize_t modules_now() noexcept {
 void install_buffer_hooks() noexcept {
   if (hook::recorder.ledger().header().config.buffers == 0) return;
   leakscope_prepare_buffer_types();
-  modules = PyImport_GetModuleDict();
-  if (modules == nullptr) return;
   installed = true;
+  watch_imports();
   watch_new_types();
 }
 
-void notice_new_types() noexcept {
-  if (!installed || __builtin_expect(modules_now() == modules_seen, 1)) return;
-  if (hook::recorder.now() - looked < between_looks || pending.exchange(true)) return;
-  if (Py_AddPendingCall(in_main_thread, nullptr) != 0) pending.store(false);
-}
-
 void watch_new_types() noexcept {
-  if (!installed) return;
+  if (!installed || !hook::recording()) return;
   const std::uint8_t busy = hook::thread_state.busy;
   hook::thread_state.busy = 1;
-  modules_seen = modules_now();
-  looked = hook::recorder.now();
   leakscope_each_buffer_type(watch);
   hook::thread_state.busy = busy;
 }

@@ -133,6 +133,9 @@ Py_ssize_t leakscope_exports(const leakscope_layout* layout, PyObject* object);
 /* How many items a container keeps at most, by its own word: a cache's maxsize, a deque's maxlen. */
 Py_ssize_t leakscope_bound(const leakscope_layout* layout, PyObject* object);
 
+/* Bytes of the memory of another object that this one looks at: a memoryview, an array over a base; -1 for others. */
+Py_ssize_t leakscope_window(const leakscope_layout* layout, PyObject* object);
+
 /* Of an int of at most 60 bits; 0 if it is none. */
 int leakscope_small_int(PyObject* object, long long* value);
 

@@ -172,6 +172,33 @@ Py_ssize_t leakscope_exports(const leakscope_layout* layout, PyObject* object) {
   }
 }
 
+/* An item is taken for as large as the smallest step: of what steps over items rather too much is said. */
+static Py_ssize_t seen_by_array(const NumpyArray* array) {
+  if (array->base == NULL || (array->flags & NUMPY_OWNS_DATA) != 0) return -1;
+  if (array->dimension_count <= 0 || array->dimension_count > NUMPY_MOST_DIMENSIONS) return 0;
+  Py_ssize_t items = 1, step = PY_SSIZE_T_MAX;
+  for (int at = 0; at < array->dimension_count; ++at) {
+    const Py_ssize_t stride = array->strides[at] < 0 ? -array->strides[at] : array->strides[at];
+    if (__builtin_mul_overflow(items, array->dimensions[at], &items)) return -1;
+    if (stride > 0 && stride < step) step = stride;
+  }
+  if (step == PY_SSIZE_T_MAX) return 0;
+  return __builtin_mul_overflow(items, step, &items) ? -1 : items;
+}
+
+Py_ssize_t leakscope_window(const leakscope_layout* layout, PyObject* object) {
+  switch (layout->tail) {
+    case TAIL_MEMORYVIEW: {
+      const PyMemoryViewObject* view = (PyMemoryViewObject*)object;
+      return (view->flags & _Py_MEMORYVIEW_RELEASED) == 0 ? view->view.len : -1;
+    }
+    case TAIL_NDARRAY:
+      return seen_by_array((NumpyArray*)object);
+    default:
+      return -1;
+  }
+}
+
 Py_ssize_t leakscope_bound(const leakscope_layout* layout, PyObject* object) {
   switch (layout->tail) {
     case TAIL_DEQUE:

@@ -146,6 +146,10 @@ bool HeapWriter::write(PyObject* object) noexcept {
     bound_object_.push(number);
     bound_items_.push(static_cast<std::uint64_t>(bound));
   }
+  if (const Py_ssize_t seen = leakscope_window(&layout, object); seen >= 0) {
+    window_object_.push(number);
+    window_bytes_.push(static_cast<std::uint64_t>(seen));
+  }
   last_ = address;
   ++objects_;
   return true;
@@ -210,6 +214,8 @@ bool HeapWriter::finish(HeapRoots& roots) noexcept {
   columns_.add("export.count", "u4", export_count_);
   columns_.add("bound.object", "u4", bound_object_);
   columns_.add("bound.items", "u8", bound_items_);
+  columns_.add("window.object", "u4", window_object_);
+  columns_.add("window.bytes", "u8", window_bytes_);
   columns_.add("heap_string.offset", "u8", strings_.offsets());
   columns_.add("heap_string.bytes", "u1", strings_.bytes());
   return !columns_.failed() && !strings_.failed() && !shapes_.failed();

@@ -72,8 +72,8 @@ class HeapWriter {
   HeapColumns columns_;
   Mapped<std::uint64_t> block_offset_, block_address_, block_edges_, block_bodies_;
   Mapped<std::uint32_t> name_object_, name_text_, text_object_, text_text_, export_object_, export_count_,
-      bound_object_;
-  Mapped<std::uint64_t> bound_items_;
+      bound_object_, window_object_;
+  Mapped<std::uint64_t> bound_items_, window_bytes_;
   Mapped<char> scratch_;
   std::uint64_t objects_ = 0, edge_count_ = 0, body_count_ = 0;
   std::uintptr_t last_ = 0;

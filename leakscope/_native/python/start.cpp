@@ -23,7 +23,6 @@ namespace leakscope::python {
 void upkeep() noexcept {
   leakscope_keep_free_lists_closed();
   watch_object_tracer();
-  notice_new_types();
 }
 
 namespace {
