@@ -29,7 +29,7 @@ from leakscope.errors import CaptureError
 from leakscope.model.recording import Child, End, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from leakscope._core import Ledger
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 HANDED_OVER_FROM = 100
 """Smallest number of the ledger's descriptor in the program."""
-_OURS = ("LEAKSCOPE_LEDGER", "LEAKSCOPE_PRELOAD_WAS", "LEAKSCOPE_SOCKET", "LEAKSCOPE_CONFIG")
+_OURS = ("LEAKSCOPE_LEDGER", "LEAKSCOPE_PRELOAD_WAS", "LEAKSCOPE_SOCKET", "LEAKSCOPE_CONFIG", "LEAKSCOPE_POOLS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def record(
     follower = _follower(config, facts, budget, witness)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     try:
-        pid = _start(program, ledger, follower.address if follower else None, before)
+        pid = _start(program, ledger, follower.address if follower else None, before, config.pools)
         watch = Watch(ledger, pid, DumpFolder(folder(pid), config.keep_dumps), facts, config, budget, progress)
         if follower is not None:
             follower.start(watch.folder.path)
@@ -157,7 +157,7 @@ def _follower(config: CaptureConfig, facts: RunFacts, budget: Budget, witness: O
 
 
 def child_environment(
-    environment: Mapping[str, str], recorder: Path, ledger_fd: int, socket: str | None
+    environment: Mapping[str, str], recorder: Path, ledger_fd: int, socket: str | None, pools: Sequence[str] = ()
 ) -> dict[str, str]:
     """
     The environment that wakes the recorder; it takes its own variables away before the program can see them.
@@ -170,6 +170,8 @@ def child_environment(
     ledger_fd : int
     socket : str or None
         Where followed children report.
+    pools : sequence of str
+        A line for each pool to watch.
     """
     preload = environment.get("LD_PRELOAD", "")
     child = {name: value for name, value in environment.items() if name not in _OURS}
@@ -179,13 +181,17 @@ def child_environment(
         child["LEAKSCOPE_PRELOAD_WAS"] = preload
     if socket is not None:
         child["LEAKSCOPE_SOCKET"] = socket
+    if pools:
+        child["LEAKSCOPE_POOLS"] = "\n".join(pools)
     return child
 
 
-def _start(program: Program, ledger: Ledger, socket: str | None, mask: Collection[int]) -> int:
+def _start(
+    program: Program, ledger: Ledger, socket: str | None, mask: Collection[int], pools: Sequence[str] = ()
+) -> int:
     """The process id of the program."""
     fd = _inheritable_copy(ledger.fd)
-    environment = child_environment(os.environ, program.recorder, fd, socket)
+    environment = child_environment(os.environ, program.recorder, fd, socket, pools)
     try:
         return os.posix_spawn(
             program.executable,

@@ -151,7 +151,7 @@ def _apply_settings(context: click.Context, command: str) -> None:
     found = settings.read_settings(path) if path is not None else {}
     if path is None or not found:
         return
-    settings.check_tables(found, COMMANDS, path)
+    settings.check_tables(found, {*COMMANDS, settings.POOLS}, path)
     parameters = [parameter for parameter in _parameters(context, command) if isinstance(parameter, click.Option)]
     names = {
         name.lstrip("-"): parameter.name
@@ -162,7 +162,11 @@ def _apply_settings(context: click.Context, command: str) -> None:
     repeatable = {parameter.name for parameter in parameters if parameter.multiple}
     table: dict[str, Any] = found.get(command, {})
     others = POLICY_KEYS if command == "gate" else ()
-    context.default_map = {command: settings.defaults_for(table, command, names, repeatable, path, others)}
+    defaults = settings.defaults_for(table, command, names, repeatable, path, others)
+    if settings.POOLS in repeatable and found.get(settings.POOLS):
+        pools = settings.pools_of(found[settings.POOLS])
+        defaults[settings.POOLS] = [*defaults.get(settings.POOLS, []), *pools]
+    context.default_map = {command: defaults}
     manners_of(context)
 
 

@@ -24,6 +24,7 @@ from leakscope.cli.page import page
 from leakscope.cli.target import split
 from leakscope.errors import LeakscopeError, UsageError
 from leakscope.model.config import EXACT_INTERVAL, CaptureConfig
+from leakscope.model.pool_spec import parse_pool
 from leakscope.units import format_duration, format_share
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def _takes_value(parameter: click.Parameter) -> bool:
 @click.option("--values", is_flag=True, help="Keep the texts of keys and small values in the dumps.")
 @click.option("--buffers/--no-buffers", default=None, help="Record who acquires and releases memory through the buffer "
               "protocol (default: yes).")  # fmt: skip
+@click.option("--pool", "pools", multiple=True, metavar="SPEC", help="Watch a pool of the program, as 'app.pool:Buffer("
+              "acquire=take, release=give, pool=app.pool:Pool)'; may be repeated.")  # fmt: skip
 @click.option("--follow", is_flag=True, help="Record child processes that run Python, too.")
 @click.option("--python", metavar="PATH", help="Run the program with another interpreter.")
 @click.option("--python-args", multiple=True, metavar="ARGS", help="Options of the interpreter, as '-X dev -W error'; "
@@ -159,6 +162,7 @@ def _config(options: dict[str, Any]) -> CaptureConfig:
         heap=not options["no_heap"],
         values=options["values"],
         dump_on_signal=options["dump_signal"],
+        pools=tuple(text if "\t" in text else parse_pool(text) for text in options["pools"]),
         **{name: value for name, value in chosen.items() if value is not None},
     )
 

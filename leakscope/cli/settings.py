@@ -12,12 +12,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from leakscope.errors import UsageError
+from leakscope.model.pool_spec import pool_of_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 FILE = "pyproject.toml"
+POOLS = "pools"
+"""The table of pools, each of which is a table of its own: ``[tool.leakscope.pools.NAME]``."""
 
 
 def nearest_file(folder: Path) -> Path | None:
@@ -119,6 +122,18 @@ def defaults_for(
             raise _unknown(path, f"tool.leakscope.{command}", key, {*options, *others})
         defaults[parameter] = [value] if parameter in repeatable and isinstance(value, str) else value
     return defaults
+
+
+def pools_of(table: Mapping[str, Any]) -> list[str]:
+    """
+    A line for each pool of the table ``pools``, as ``leakscope run`` passes it on; see ``model.pool_spec``.
+
+    Raises
+    ------
+    UsageError
+        If one is not described as it should be.
+    """
+    return [pool_of_table(name, each) for name, each in table.items()]
 
 
 def _unknown(path: Path, table: str, key: str, known: Iterable[str]) -> UsageError:

@@ -14,6 +14,8 @@ from leakscope.errors import UsageError
 EXACT_INTERVAL = 1
 """Interval at which every block is recorded: exact is sampling with interval 1."""
 MAX_FRAMES_LIMIT = 1024
+POOLS_TEXT_LIMIT = 8000
+"""Bytes that the recorder has for the lines of all pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class CaptureConfig:
         The graph has the texts of keys and small values.
     buffers : bool
         Acquisitions and releases through the buffer protocol are recorded.
+    pools : tuple of str
+        Pools to watch when their classes come up, a line for each; see ``model.pool_spec``.
     keep_dumps : int
         Most dumps kept of those taken by time or resident memory: the first, and the latest.
     """
@@ -74,6 +78,7 @@ class CaptureConfig:
     heap: bool = True
     values: bool = False
     buffers: bool = True
+    pools: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._require(self.interval_bytes >= 1, "the sampling interval must be at least 1 byte (1 records every block)")
@@ -92,6 +97,10 @@ class CaptureConfig:
         )
         self._require(self.keep_dumps >= 2, "at least 2 dumps must be kept: the first and the last")
         self._require(self.heap or not self.values, "without the object graph there are no values to keep")
+        self._require(
+            len("\n".join(self.pools).encode()) < POOLS_TEXT_LIMIT,
+            f"the pools to watch take more than {POOLS_TEXT_LIMIT} bytes to name",
+        )
         self._require(
             self.baseline_after_s is None or self.baseline_after_s > 0,
             "the time of the first baseline must be above zero",

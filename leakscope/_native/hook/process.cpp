@@ -17,6 +17,7 @@ constexpr const char* ledger_variable = "LEAKSCOPE_LEDGER";
 constexpr const char* socket_variable = "LEAKSCOPE_SOCKET";
 constexpr const char* config_variable = "LEAKSCOPE_CONFIG";
 constexpr const char* config_format = "%lu,%lu,%u,%u,%u,%u,%u,%u,%lu";
+constexpr const char* pools_variable = "LEAKSCOPE_POOLS";
 constexpr const char* own_variable = "LEAKSCOPE_OWN";
 constexpr const char* own_format = "%lu,%lu,%u,%u";
 constexpr const char* preload_variable = "LD_PRELOAD";
@@ -25,6 +26,7 @@ constexpr const char* preload_was_variable = "LEAKSCOPE_PRELOAD_WAS";
 Ledger ledger;
 std::uint64_t mapped_bytes = 0;
 int kept_fd = -1;
+char pools[8192];
 char socket_path[108];
 StackCache* free_caches = nullptr;
 SpinLock cache_lock;
@@ -39,6 +41,7 @@ void restore_environment() noexcept {
   unsetenv(ledger_variable);
   unsetenv(socket_variable);
   unsetenv(own_variable);
+  unsetenv(pools_variable);
 }
 
 bool map_ledger(int fd) noexcept {
@@ -231,6 +234,10 @@ int ledger_file() noexcept {
   return kept_fd;
 }
 
+const char* wanted_pools() noexcept {
+  return pools;
+}
+
 void adopt_environment() noexcept {
   const char* number = getenv(ledger_variable);
   const char* follow = getenv(socket_variable);
@@ -240,6 +247,7 @@ void adopt_environment() noexcept {
     if (own == nullptr || !interpreter_present()) return;
     record_for_itself(own);
   }
+  if (const char* text = getenv(pools_variable); text != nullptr) strncpy(pools, text, sizeof pools - 1);
   if (follow != nullptr) {
     strncpy(socket_path, follow, sizeof socket_path - 1);
     unsetenv(ledger_variable);  // the ledger is this process' alone; its children make their own

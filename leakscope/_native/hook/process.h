@@ -64,6 +64,9 @@ bool interpreter_present() noexcept;
 // Arranges that recording begins when the interpreter comes to the user's code. Implemented by the python folder.
 void await_interpreter() noexcept;
 
+// What `leakscope run` says of pools to watch, a line for each; see arranging.py.
+const char* wanted_pools() noexcept;
+
 // Reads and clears the environment that `leakscope run` made. Called once, by the library's constructor.
 void adopt_environment() noexcept;
 

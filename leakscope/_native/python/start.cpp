@@ -78,6 +78,20 @@ void call_at_exit() {
   Py_XDECREF(module);
 }
 
+// The one case in which Python code of ours runs in a program that does not ask for it: its user has named pools.
+void arrange_pools(const char* text) {
+  if (*text == 0) return;
+  PyObject* module = PyImport_ImportModule("leakscope.arranging");
+  PyObject* arrange = module != nullptr ? PyObject_GetAttrString(module, "arrange") : nullptr;
+  PyObject* lines = arrange != nullptr ? PyUnicode_FromString(text) : nullptr;
+  PyObject* result = lines != nullptr ? PyObject_CallFunctionObjArgs(arrange, lines, nullptr) : nullptr;
+  PyErr_Clear();
+  Py_XDECREF(result);
+  Py_XDECREF(lines);
+  Py_XDECREF(arrange);
+  Py_XDECREF(module);
+}
+
 int readable(const void* address, unsigned long bytes) {
   return prim::is_readable(address, bytes) ? 1 : 0;
 }
@@ -91,6 +105,7 @@ void start_recording() {
   hook::interpreter.after_fork = unlock_codes;
   dl_iterate_phdr(find_code, nullptr);
   call_at_exit();
+  arrange_pools(hook::wanted_pools());
   await_heap_wishes();
   await_wake_signal();
   watch_thread_starts();

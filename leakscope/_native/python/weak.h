@@ -68,6 +68,7 @@
 #pragma weak PyRefTracer_GetTracer
 #pragma weak PyRefTracer_SetTracer
 #pragma weak PyUnicode_AsUTF8
+#pragma weak PyUnicode_FromString
 #pragma weak Py_AddPendingCall
 #pragma weak Py_GetVersion
 #pragma weak _PyRuntime
