@@ -61,6 +61,11 @@ def _losses(health: Health, dump: Dump) -> Iterator[str]:
         yield f"{found}; what was allocated there is booked without a stack"
     if health.dropped_threads:
         yield f"{_count(health.dropped_threads, 'thread', 'found no room in the ledger')}, and a name for all of these"
+    totals = dump.buffers.totals if dump.buffers is not None else None
+    if totals is not None and totals.dropped:
+        yield f"{_count(totals.dropped, 'export')} of buffers not recorded, for lack of room in the ledger"
+    if totals is not None and totals.refused:
+        yield f"{_count(totals.refused, 'type', 'could not be watched')} where buffers are handed out"
     if health.dropped_handles:
         yield f"{_count(health.dropped_handles, 'handle')} of pools not recorded, for lack of room in the ledger"
     if health.dropped_crosses:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from leakscope.analysis.buffer_tables import buffer_report
 from leakscope.analysis.facts import Facts
 from leakscope.analysis.heap_tables import heap_report
 from leakscope.analysis.pool_tables import pool_report
@@ -96,6 +97,7 @@ def judge(
         grouped_by=by, top_live=live, top_growing=growing,
         own_cost=_own_cost(facts.last), next_command=_next_command(facts, verdict, findings),
         heap=heap_report(facts, top=top, tables=objects, collected=collected), pools=pool_report(facts.run, top),
+        buffers=buffer_report(facts, top) if objects else None,
     )  # fmt: skip
 
 

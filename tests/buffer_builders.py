@@ -71,7 +71,8 @@ def with_buffers(
     counts = sorted((stack[site], *numbers) for site, numbers in (acquired or {}).items())
     names = {"stack": "u4", "acquired": "u8", "released": "u8", "foreign": "u8"}
     acquirers = {name: column([row[at] for row in counts], dtype) for at, (name, dtype) in enumerate(names.items())}
-    buffers = Buffers(ExportTable(**exports), AcquirerTable(**acquirers), BufferTotals(**totals))
+    so_far = totals.get("released", 0) + sum(each.weight for each in views)
+    buffers = Buffers(ExportTable(**exports), AcquirerTable(**acquirers), BufferTotals(acquired=so_far, **totals))
     return replace(dump, buffers=buffers)
 
 

@@ -91,8 +91,8 @@ TABLE_FOLDERS: dict[str, set[str]] = {
     "pools": {"pool"},
     "rules": {"rule", "made", "lent", "unused"},
     "reports": {
-        "report_format", "first_screen", "heap_screen", "pool_screen", "pieces", "holding", "holding_dot", "gate_lines",
-        "markdown_text",
+        "report_format", "first_screen", "heap_screen", "pool_screen", "buffer_screen", "pieces", "holding",
+        "holding_dot", "gate_lines", "markdown_text",
     },
     "telemetry": {"exporter"},
 }  # fmt: skip

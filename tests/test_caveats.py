@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from buffer_builders import with_buffers
 from builders import dump, live
 from simulation import Life, recorded
 
@@ -32,6 +33,19 @@ def test_a_perfect_recording_has_none() -> None:
 )
 def test_each_loss_has_its_sentence(health: Health, words: str) -> None:
     (note,) = caveats(Facts([dump(live({"f@a.py:1": 8}), health=health)]))
+
+    assert note.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("totals", "words"),
+    [
+        ({"dropped": 7}, "7 exports of buffers were not recorded"),
+        ({"refused": 1}, "1 type could not be watched where buffers are handed out"),
+    ],
+)
+def test_what_is_missing_of_buffers_is_told(totals: dict[str, int], words: str) -> None:
+    (note,) = caveats(Facts([with_buffers(dump(live({"f@a.py:1": 8})), **totals)]))
 
     assert note.startswith(words)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
+    from leakscope.model.buffer_report import BufferReport
     from leakscope.model.dump import Death, Health
     from leakscope.model.finding import Finding, Verdict
     from leakscope.model.heap_report import HeapReport
@@ -258,6 +259,8 @@ class Report:
         About objects; None if no source has an object graph.
     pools : PoolReport or None
         About pools; None if the last source knows of none.
+    buffers : BufferReport or None
+        About the buffer protocol; None if nobody asked, or the last source knows nothing of it.
     schema : str
     """
 
@@ -276,4 +279,5 @@ class Report:
     next_command: str | None
     heap: HeapReport | None = None
     pools: PoolReport | None = None
+    buffers: BufferReport | None = None
     schema: str = SCHEMA

@@ -17,6 +17,7 @@ from leakscope.reports.report_format import ReportFormat
 
 if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
+    from leakscope.model.buffer_report import BufferReport
     from leakscope.model.finding import Evidence, Finding
     from leakscope.model.heap_report import HeapReport
     from leakscope.model.report import Report, TableRow
@@ -70,6 +71,7 @@ def as_document(report: Report) -> dict[str, Any]:
         "top_growing": [_row(row) for row in report.top_growing],
         "heap": _heap(report.heap) if report.heap else None,
         "pools": _tidy(asdict(report.pools)) if report.pools else None,
+        "buffers": _buffers(report.buffers) if report.buffers else None,
         "own_cost": _tidy(asdict(report.own_cost)) if report.own_cost else None,
         "next_command": report.next_command,
     }
@@ -125,6 +127,14 @@ def _heap(heap: HeapReport) -> dict[str, Any]:
             row["stack"] = [_frame(frame) for frame in made.stack]
     for row in document["dominators"]:
         row["address"] = f"0x{row['address']:x}"
+    return document
+
+
+def _buffers(buffers: BufferReport) -> dict[str, Any]:
+    document: dict[str, Any] = _tidy(asdict(buffers))
+    for name in ("exports", "pinned"):
+        for row, made in zip(document[name], getattr(buffers, name), strict=True):
+            row["stack"] = [_frame(frame) for frame in made.stack]
     return document
 
 

@@ -29,7 +29,6 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.holder_words import paths_to
-from leakscope.analysis.walked import ENOUGH_BIRTHS
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
@@ -70,7 +69,7 @@ class _Case:
 
     def __init__(self, facts: Facts, group: Pinning) -> None:
         self.facts, self.group, self.last = facts, group, facts.walked[-1]
-        rows = self.last.rows_of(group.views, ENOUGH_BIRTHS)
+        rows = self.last.rows_of(group.views, 1)
         self.made = Made(facts, self.last.dump, rows, stack=group.stack)
 
     def finding(self) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from buffer_builders import view, with_buffers
 from builders import Moment, chunks, column, dump, live, series
 from heap_builders import heap_dump, heap_series
 from heap_lives import born_evenly
@@ -163,7 +164,35 @@ def pools() -> Report:
     return judge([replace(d, source=f"run/000{d.meta.number}.lks") for d in series(*map(moment, (100, 200, 300)))])
 
 
+VIEWS = {
+    "v": ("main@app.py:3 > serve@app/net.py:18 > parse@app/http.py:12", "worker-1"),
+    "m": ("main@app.py:3 > serve@app/net.py:18 > parse@app/http.py:12", "worker-1"),
+    "big": ("main@app.py:3 > serve@app/net.py:18 > receive@app/net.py:40", "worker-1"),
+    "s": "main@app.py:3 > cut@app/grid.py:7",
+    "array": "main@app.py:3 > load@app/grid.py:3",
+}
+
+
+def buffers() -> Report:
+    """A service that remembers heads of packets, and a few slices of arrays; one buffer is waited for."""
+    text = """
+        <module app.http> x=module .heads -> q=list:56+2000 -> v#150=memoryview:184(sees=16) -> m#150=managedbuffer:128
+        m -> big#150=bytearray:56+65536; q -> s#3=numpy.ndarray:112(sees=800) .base -> array#3=numpy.ndarray:112+800000
+    """
+    (dump,) = born_evenly([heap_dump(text, made=VIEWS, heap_facts=TAKEN, source="run/0001.lks")])
+    heap = dump.heap
+    assert heap is not None
+    big = [at for at in range(heap.count) if heap.types.full_name(int(heap.type[at])) == "bytearray"]
+    place, thread = VIEWS["v"]
+    views = [
+        view(place, 65536, exporter=int(heap.address[at]), address=at, thread=thread, born_s=9 + at / 20) for at in big
+    ]
+    views.append(view(VIEWS["s"], 8 << 20, type="mmap.mmap", on_stack=True, weight=16))
+    acquired = {place: (4150, 4000, 12), VIEWS["s"]: (48, 32, 0)}
+    return judge([with_buffers(dump, *views, acquired=acquired, released=61_044, foreign=12, unseen=9)], objects=True)
+
+
 REPORTS = {
     "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped, "objects": objects,
-    "compared": compared, "pools": pools,
+    "compared": compared, "pools": pools, "buffers": buffers,
 }  # fmt: skip

@@ -259,6 +259,7 @@ void watch_new_types() noexcept {
   if (!installed || !hook::recording()) return;
   const std::uint8_t busy = hook::thread_state.busy;
   hook::thread_state.busy = 1;
+  __atomic_store_n(&hook::recorder.buffer_totals().refused_types, 0, __ATOMIC_RELAXED);
   leakscope_each_buffer_type(watch);
   hook::thread_state.busy = busy;
 }
