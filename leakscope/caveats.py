@@ -63,7 +63,8 @@ def _losses(health: Health, dump: Dump) -> Iterator[str]:
         yield f"{_count(health.dropped_threads, 'thread', 'found no room in the ledger')}, and a name for all of these"
     totals = dump.buffers.totals if dump.buffers is not None else None
     if totals is not None and totals.dropped:
-        yield f"{_count(totals.dropped, 'export')} of buffers not recorded, for lack of room in the ledger"
+        found = _count(totals.dropped, "export", "of buffers found no room in the ledger")
+        yield f"{found}: what is handed out is told incompletely"
     if totals is not None and totals.refused:
         yield f"{_count(totals.refused, 'type', 'could not be watched')} where buffers are handed out"
     if health.dropped_handles:

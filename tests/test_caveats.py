@@ -40,7 +40,7 @@ def test_each_loss_has_its_sentence(health: Health, words: str) -> None:
 @pytest.mark.parametrize(
     ("totals", "words"),
     [
-        ({"dropped": 7}, "7 exports of buffers were not recorded"),
+        ({"dropped": 7}, "7 exports of buffers found no room"),
         ({"refused": 1}, "1 type could not be watched where buffers are handed out"),
     ],
 )
