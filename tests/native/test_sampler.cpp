@@ -162,3 +162,37 @@ TEST_CASE("of k recorded small blocks the estimate errs by one part in the root 
   const double spread = std::sqrt(squares / streams);
   CHECK(spread == doctest::Approx(0.1).epsilon(5 / std::sqrt(2.0 * streams)));
 }
+
+TEST_CASE("gaps are fine at first and end at the interval") {
+  CHECK(Sampler::mean_after(0, mean) == 1024);
+  CHECK(Sampler::mean_after(4u << 20, mean) == 1024);
+  CHECK(Sampler::mean_after(64u << 20, mean) == 16'384);
+  CHECK(Sampler::mean_after(256u << 20, mean) == mean);
+  CHECK(Sampler::mean_after(~0ull, mean) == mean);
+  CHECK(Sampler::mean_after(0, 512) == 512);
+  CHECK(Sampler::mean_after(1u << 30, 512) == 512);
+}
+
+TEST_CASE("estimates come out right while the gaps become coarser") {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    std::uint64_t drawing = seed * 77 + 1, asked = 0, distance = Sampler::mean_after(0, mean);
+    std::int64_t left = Sampler::gap(drawing, distance);
+    double true_bytes = 0, bytes = 0, variance = 0;
+    for (int block = 0; block < 400'000; ++block) {
+      const std::uint64_t size = between(random, 1, 400);
+      const double s = static_cast<double>(size), p = probability(size, distance);
+      true_bytes += s;
+      variance += s * s * (1 - p) / p;
+      asked += size;
+      left -= static_cast<std::int64_t>(size);
+      if (left >= 0) continue;
+      bytes += static_cast<double>(Sampler::weight(size, distance, always));
+      distance = Sampler::mean_after(asked, mean);
+      left = Sampler::gap(drawing, distance);
+    }
+    CHECK(distance > 10 * 1024);
+    CHECK(std::abs(bytes - true_bytes) <= 5 * std::sqrt(variance));
+  }
+}

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "heap.h"
 #include "process.h"
 
@@ -24,6 +26,7 @@ std::uint64_t small_buffer_bytes = 0;
 namespace {
 
 std::uint64_t interval_bytes = 1, exact_bytes = 0;
+std::atomic<std::uint64_t> asked_bytes{0};  // by all threads, until the interval is reached
 pthread_key_t exit_key;
 bool exit_key_made = false;
 
@@ -60,6 +63,20 @@ void arm(ThreadState& thread) noexcept {
   thread.countdown = thread.armed;
 }
 
+// The next gap: fine as long as the process has asked for little; see core/sampler.h.
+void draw(ThreadState& thread) noexcept {
+  if (thread.mean < interval_bytes)
+    thread.mean = Sampler::mean_after(asked_bytes.load(std::memory_order_relaxed), interval_bytes);
+  thread.remaining = Sampler::gap(thread.random, thread.mean);
+}
+
+// Adds what a thread asked for since its last look. Large blocks are known anyway and count as little as they may.
+void count_asked(ThreadState& thread, std::int64_t passed) noexcept {
+  if (thread.mean >= interval_bytes) return;
+  const auto most = static_cast<std::int64_t>(exact_bytes);
+  asked_bytes.fetch_add(static_cast<std::uint64_t>(std::min(passed, most)), std::memory_order_relaxed);
+}
+
 constexpr std::uint32_t ticks_to_glance = 63;
 
 // Now and then: the clock, and what there may be to do beside recording.
@@ -80,10 +97,13 @@ bool is_marked(ThreadState& thread, std::size_t size, Domain domain) noexcept {
     return true;
   }
   ++thread.ticks;
-  thread.remaining -= thread.armed - thread.countdown;
+  const std::int64_t passed = thread.armed - thread.countdown;
+  thread.remaining -= passed;
+  count_asked(thread, passed);
   const bool recorded = thread.remaining < 0 || size >= exact_bytes;
   if (recorded) {
-    thread.remaining = Sampler::gap(thread.random, interval_bytes);
+    thread.drawn_with = thread.mean;
+    draw(thread);
     glance(thread, domain);
   }
   arm(thread);
@@ -103,7 +123,7 @@ __attribute__((noinline)) bool enter_first(ThreadState& thread, Locking& locking
   if (thread.phase == 0) {
     const int error = errno;
     register_thread(thread);
-    thread.remaining = Sampler::gap(thread.random, interval_bytes);
+    draw(thread);
     thread.armed = thread.countdown = 0;
     errno = error;
   }
@@ -168,7 +188,8 @@ void allocated(ThreadState& thread, void* address, std::size_t size, Domain doma
     const StackId stack = stack_here(thread, domain, locking);
     const auto where = reinterpret_cast<std::uintptr_t>(address);
     if (interval_bytes > 1) filter_add(where);
-    if (recorder.allocated(where, size, domain, stack, thread.thread, locking)) ++thread.held;
+    if (recorder.allocated(where, size, domain, stack, thread.thread, locking, thread.drawn_with))
+      ++thread.held;
   }
   leave(thread);
 }

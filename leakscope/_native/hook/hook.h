@@ -20,6 +20,8 @@ struct ThreadState {
   std::int64_t countdown;  // bytes until the next event needs a look; below zero: now
   std::int64_t armed;      // what the countdown started from
   std::int64_t remaining;  // bytes to the next mark, counted from when the countdown was armed
+  std::uint64_t mean,
+      drawn_with;  // mean distance of marks that `remaining` was drawn with, and the gap before
   std::uint64_t random;
   StackCache* cache;
   void* python;              // the interpreter's state of this thread when last asked for; null: not known
