@@ -46,8 +46,11 @@ class Ledger:
 
     def answered(self) -> int: ...
     def answer_request(self, ticket: int, path: str) -> None: ...
-    def freeze(self) -> object:
-        """The live table and what it refers to as it is now, for `write_dump`."""
+    def freeze(self, process: int = 0) -> object:
+        """
+        The live table and what it refers to as it is now, for `write_dump`; with the id of a process that waits also
+        whether anything in its memory points to each block.
+        """
 
     def early_arenas(self) -> bytes:
         """Pairs (address, size) of u8: mappings from before recording that may be arenas of pymalloc."""

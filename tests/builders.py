@@ -346,9 +346,9 @@ class _Run:
                 for row in range(round(batch.count / step)):
                     address = batch.address + int(row * step) * _spacing(size)
                     at = (self.stack(site), list(self.threads).index(thread), DOMAINS.index(domain), batch.born_s)
-                    rows.append((address, size, weight, *at))
+                    rows.append((address, size, weight, *at, 0))
         names = {"address": "u8", "size": "u8", "weight": "f8", "stack": "u4", "thread": "u4", "domain": "u1"}
-        return _columns(rows, names | {"born_s": "f4"})
+        return _columns(rows, names | {"born_s": "f4", "pointed": "u1"})
 
     def _chunk_rows(self) -> dict[str, np.ndarray[Any, Any]]:
         rows: list[tuple[Any, ...]] = []

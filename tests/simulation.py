@@ -100,6 +100,7 @@ def _live_rows(blocks: dict[str, Any]) -> AllocationTable:
         address=column(np.arange(n) * 16, "u8"), size=column(blocks["size"], "u8"),
         weight=column(blocks["weight"], "f8"), stack=column(blocks["stack"], "u4"),
         thread=column(blocks["thread"], "u4"), domain=column(np.full(n, 2), "u1"), born_s=column(blocks["born"], "f4"),
+        pointed=column(np.zeros(n), "u1"),
     )  # fmt: skip
 
 

@@ -27,6 +27,8 @@ _LEAST_GAP = 0.4
 _WITNESSES = 0.4
 """Part of what was gained that blocks must stand for whose births tell how."""
 _TURNOVER = 4.0
+_TELLING = 8
+"""Different moments of birth that tell early from late."""
 SITE_BITS = 32
 """Bits of a group's key below its type or domain."""
 
@@ -120,6 +122,8 @@ def pace_of_births(births_s: F8, work: Work, last_s: float) -> Pace:
     last_s : float
         When the dump was taken.
     """
+    if work.is_clock(last_s):
+        return pace_by_work([], [], births_s, (work.imported_s, last_s), work)
     found = Pace("unknown", 0.0, "")
     for end, step in work.ends(last_s):
         found = pace_of([], [], births_s, (work.imported_s, max(end, work.imported_s)), step)
@@ -150,6 +154,8 @@ class _Group:
         # Where many more were born than gained others died: then it is a turnover that births tell of.
         known = bool(recent.any()) and (telling or not self.mixed) and (born <= _TURNOVER * gain or not self.alone)
         births = self.births[recent] if known else None
+        if work.is_clock(times[-1]):
+            return self._pace_by_work(base, births, start, work)
         found = Pace("unknown", 0.0, "")
         for end, step in work.ends(times[-1]):
             # What a dump shows that was taken after the work was done was there when it was done.
@@ -162,6 +168,35 @@ class _Group:
             if found.kind == "even":
                 break
         return found
+
+    def _pace_by_work(self, base: int, births: F8 | None, start: float, work: Work) -> Pace:
+        times = self.times
+        done = work.done_until(np.asarray(times)).tolist()
+        shown = [at for at in telling_moments(done, float("inf")) if at >= base]
+        if self.mixed:
+            shown = [at for at in shown if times[at] >= work.all_imported_s]
+        values = [float(self.values[at]) for at in shown]
+        return pace_by_work(values, [times[at] for at in shown], births, (start, times[-1]), work)
+
+
+def pace_by_work(
+    values: Sequence[float], times_s: Sequence[float], births_s: F8 | None, window_s: tuple[float, float], work: Work
+) -> Pace:
+    """
+    How something was gained, measured by the work done instead of by seconds; see `lasting.pace_of`.
+
+    Parameters
+    ----------
+    values, times_s, births_s, window_s
+        As there.
+    work : Work
+        With a log.
+    """
+    start, end = window_s
+    told = births_s is not None and len(np.unique(births_s[(births_s >= start) & (births_s <= end)])) >= _TELLING
+    births = work.done_until(births_s) if told and births_s is not None else None
+    begin, done = work.done_until(np.array([start, end])).tolist()
+    return pace_of(values, work.done_until(np.asarray(times_s)).tolist(), births, (begin, done), least=0.0)
 
 
 def telling_moments(times_s: Sequence[float], idle_from_s: float) -> list[int]:

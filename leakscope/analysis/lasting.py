@@ -63,6 +63,7 @@ def pace_of(
     births_s: Column | None,
     window_s: tuple[float, float],
     step_s: float = 0.0,
+    least: float | None = None,
 ) -> Pace:
     """
     How something was gained from the first dump to the last.
@@ -77,6 +78,9 @@ def pace_of(
         From when on and until when they can have been born.
     step_s : float
         How well the end of the window is known.
+    least : float, optional
+        Time between first and last birth that tells early from late; by default what the precision of births allows.
+        All times may be measured in work done instead of seconds: then this must be given.
     """
     before = _moments_before_growth(values)
     values, times_s = values[before:], times_s[before:]
@@ -89,9 +93,9 @@ def pace_of(
         if late >= _SLOWEST * early:
             return Pace("even", min(_HIGHEST, 1 - 0.5 / factorial(len(values))), "dumps", len(values))
         # Dumps may lie close together, and the program may have rested between two.
-        by_births = _pace_of_births(births_s, window_s, step_s)
+        by_births = _pace_of_births(births_s, window_s, step_s, least)
         return by_births if by_births.kind == "even" else Pace("uneven", 0.0, "dumps", len(values))
-    return _pace_of_births(births_s, window_s, step_s)
+    return _pace_of_births(births_s, window_s, step_s, least)
 
 
 def _moments_before_growth(values: Sequence[float]) -> int:
@@ -102,7 +106,7 @@ def _moments_before_growth(values: Sequence[float]) -> int:
     return max(int(np.argmax(grown)) - 1, 0) if grown.any() else 0
 
 
-def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step_s: float) -> Pace:
+def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step_s: float, least: float | None) -> Pace:
     start, end = window_s
     unknown = Pace("unknown", 0.0, "")
     if births_s is None:
@@ -111,10 +115,11 @@ def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step
     if len(inside) < _LEAST_BIRTHS:
         return unknown
     first, last = float(inside.min()), float(inside.max())
-    if end - last > _QUIET * (end - first) + min(step_s, max(_BRIEF_S, _BRIEF_SHARE * end)):
+    blur = 0.0 if least is not None else min(step_s, max(_BRIEF_S, _BRIEF_SHARE * end))
+    if end - last > _QUIET * (end - first) + blur:
         return unknown
     length = last - first
-    if length < 2 * QUARTERS * max(_COARSE * end, _FINEST_S):
+    if length < (2 * QUARTERS * max(_COARSE * end, _FINEST_S) if least is None else least):
         # Too brief to tell early from late: as much as can be said is that it went on until all work was done.
         brief = length >= _LONG * (end - start) or end - start <= _BRIEF_S
         return Pace("even", _BY_LATE_BIRTHS, "births") if brief else unknown

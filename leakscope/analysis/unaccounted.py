@@ -72,11 +72,16 @@ class Unaccounted:
     def blocks(self) -> tuple[GainedBlocks, ...]:
         """Groups of blocks without an object that became more, by bytes."""
         found = gained_blocks(self.walked, self.site_of_stack, self.work) if self.comparable else ()
-        if self.walked and self.walked[-1].taken_s <= _TOO_SHORT_FOR_DUMPS_S:
+        if self.walked and self._says_more_than_dumps(self.walked[-1]):
             seen = {(each.domain, each.site) for each in found}
             since = blocks_since_imports(self.walked[-1], self.site_of_stack, self.work)
             found += tuple(each for each in since if (each.domain, each.site) not in seen)
         return found
+
+    @staticmethod
+    def _says_more_than_dumps(last: Walked) -> bool:
+        """Whether the last dump alone tells of what earlier ones cannot: they came too late; or what is lost."""
+        return last.taken_s <= _TOO_SHORT_FOR_DUMPS_S or bool(last.dump.allocations.pointed.any())
 
     @cached_property
     def staying(self) -> tuple[Staying, ...]:

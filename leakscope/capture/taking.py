@@ -220,7 +220,9 @@ class Taking:
             self._sampler.refresh()
             state = self._ledger.state()
             sample = self._sampler.sample(float(state["elapsed_s"]), int(state["ledger_bytes"]), whole=True)
-            table = self._ledger.freeze()  # after the sample: it must know all stacks that the sample names
+            # After the sample: it must know all stacks that the sample names.  At its end the program waits, so that
+            # its memory can be searched for pointers.
+            table = self._ledger.freeze(self._pid if reason == "exit" and death is None else 0)
             chunks, totals = self._chunks(reason, death, table)
             sample = replace(sample, values={**sample.values, **totals})
             meta, health = facts_now(self._facts, self._config, self._pid, reason, death, state, self._sampler)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from leakscope.formats.format import Format
 from leakscope.formats.lks_columns import Columns
 from leakscope.model.allocations import (
     FRAME_KINDS,
+    POINTED,
     AllocationTable,
     FrameTable,
     StackTable,
@@ -30,7 +32,7 @@ from leakscope.model.allocations import (
 from leakscope.model.chunks import MEASURES, NO_THREAD, ChunkTable
 from leakscope.model.dump import Dump
 from leakscope.model.meta_text import read_meta, write_meta
-from leakscope.model.series import AGE_CLASSES, SERIES_COLUMNS, Series, SiteSamples
+from leakscope.model.series import AGE_CLASSES, SERIES_COLUMNS, Series, SiteSamples, WorkLog
 
 if TYPE_CHECKING:
     from leakscope.model.dump import DumpMeta, Health
@@ -59,6 +61,7 @@ TABLES: dict[str, dict[str, str]] = {
         "thread": "u4",
         "domain": "u1",
         "born_s": "f4",
+        "pointed": "u1",
     },
     "chunk": {
         "address": "u8",
@@ -70,6 +73,7 @@ TABLES: dict[str, dict[str, str]] = {
         **dict.fromkeys(MEASURES, "f8"),
         "label": "u4",
     },
+    "work": {"time_s": "f8", "alloc_blocks": "f8"},
     "series": dict.fromkeys(SERIES_COLUMNS, "f8"),
     "site": {"sample": "u4", "stack": "u4", "live_bytes": "f8", "live_blocks": "f8"},
 }
@@ -82,6 +86,8 @@ COLUMNS: dict[str, str] = {
 }
 """Every column that all files of version 1 have; those of `lks_heap.COLUMNS` are all there or none, as are those of
 `lks_pools.COLUMNS` and of `lks_buffers.COLUMNS`, and there are no others."""
+
+_NO_WORK = SimpleNamespace(time_s=np.empty(0), alloc_blocks=np.empty(0))
 
 
 def sniff(head: bytes) -> bool:
@@ -156,6 +162,7 @@ def write(dump: Dump, path: str) -> int:
         "thread": dump.threads,
         "live": dump.allocations,
         "chunk": dump.chunks,
+        "work": dump.work or _NO_WORK,
         "series": dump.series,
         "site": dump.series.sites,
     }
@@ -228,6 +235,7 @@ def _check_live(columns: Columns, meta: DumpMeta) -> None:
         columns.below(f"{table}.thread", threads, "threads", NO_THREAD if table == "chunk" else None)
         columns.require(f"{table}.born_s", ~np.isfinite(columns[f"{table}.born_s"]), "is not a time")
     columns.below("live.domain", len(meta.domains), "domains")
+    columns.below("live.pointed", len(POINTED), "answers")
     columns.below("chunk.kind", len(meta.chunk_kinds), "kinds of chunks")
     columns.amounts("live.weight")
     for name in MEASURES:
@@ -243,6 +251,8 @@ def _check_series(columns: Columns) -> None:
     columns.require("series.time_s", time[1:] < time[:-1], "runs backwards", first_row=1)
     for name in SERIES_COLUMNS:
         columns.require(f"series.{name}", np.isinf(columns[f"series.{name}"]), "is infinite")
+    columns.ascending("work.time_s")
+    columns.amounts("work.time_s", "work.alloc_blocks")
     columns.below("site.sample", len(time), "samples")
     columns.require("site.sample", sample[1:] < sample[:-1], "runs backwards", first_row=1)
     columns.below("site.stack", len(columns["stack.parent"]), "stacks")
@@ -270,4 +280,5 @@ def _dump(columns: Columns, meta: DumpMeta, health: Health) -> Dump:
         load_heap=None if heap is None else cache(partial(lks_heap.decode, columns, heap)),
         pools=lks_pools.decode(columns),
         buffers=lks_buffers.decode(columns),
+        work=WorkLog(**columns.table("work", TABLES["work"])) if len(columns["work.time_s"]) else None,
     )

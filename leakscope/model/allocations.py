@@ -20,6 +20,8 @@ MAIN_THREAD = 0
 """Row of the main thread."""
 FRAME_KINDS: tuple[Literal["python"], Literal["native"]] = ("python", "native")
 """Names of the values of column ``FrameTable.kind``."""
+POINTED = ("unknown", "yes", "no")
+"""Whether a word of the program's memory pointed to a block; names of the values of ``AllocationTable.pointed``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,8 @@ class AllocationTable:
         Index into ``DumpMeta.domains``.
     born_s : ndarray of float32, shape (n,)
         Seconds since recording began.
+    pointed : ndarray of uint8, shape (n,)
+        Index into `POINTED`.
     """
 
     address: U8
@@ -262,11 +266,13 @@ class AllocationTable:
     thread: U4
     domain: U1
     born_s: F4
+    pointed: U1
 
     def __post_init__(self) -> None:
         columns: dict[str, Column] = {
             "address": self.address, "size": self.size, "weight": self.weight, "stack": self.stack,
             "thread": self.thread, "domain": self.domain, "born_s": self.born_s,
+            "pointed": self.pointed,
         }  # fmt: skip
         check_columns("AllocationTable", columns)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from leakscope.model.chunks import ChunkTable
     from leakscope.model.heap import HeapGraph, HeapMeta
     from leakscope.model.pools import Pools
-    from leakscope.model.series import Series
+    from leakscope.model.series import Series, WorkLog
 
 SCHEMA = "leakscope.dump/1"
 REASONS = ("exit", "interval", "signal", "request", "rss", "death", "baseline")
@@ -249,6 +249,8 @@ class Dump:
         Pools and their handles; None in dumps that know of none.
     buffers : Buffers or None
         The buffer protocol; None where it was not watched.
+    work : WorkLog or None
+        How the work went on; None if nobody kept that.
     """
 
     source: str
@@ -262,6 +264,7 @@ class Dump:
     load_heap: Callable[[], HeapGraph] | None = None
     pools: Pools | None = None
     buffers: Buffers | None = None
+    work: WorkLog | None = None
 
     @property
     def heap(self) -> HeapGraph | None:

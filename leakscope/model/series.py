@@ -21,6 +21,29 @@ AGE_CLASSES = len(AGE_EDGES_S) + 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WorkLog:
+    """
+    How the work went on, finer than samples: kept by the program itself, some 256 to 512 rows in time order.
+
+    Attributes
+    ----------
+    time_s : ndarray of float64, shape (r,)
+        Seconds since recording began.
+    alloc_blocks : ndarray of float64, shape (r,)
+        Blocks asked for until then.
+    """
+
+    time_s: F8
+    alloc_blocks: F8
+
+    def __post_init__(self) -> None:
+        check_columns("WorkLog", {"time_s": self.time_s, "alloc_blocks": self.alloc_blocks})
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SiteSamples:
     """
     Totals of single stacks at sample times, ``s`` rows ordered by sample.

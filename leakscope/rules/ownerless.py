@@ -3,26 +3,29 @@ LS607 ownerless: memory of native code that became more, without an object that 
 
 Says
     So many blocks that native code asked for while a line of the program ran belong to no object, are still there, and
-    became more as long as the program worked.
+    nothing in the memory of the program points to them; or became more as long as the program worked.
 
 Because
     Extension modules keep what they allocate in objects of their own types: what an object owns goes with it.  Memory
-    that grows while no object of any compiled type becomes more has lost its owner, or never had one.
+    to which nothing points can never be given back.  Where nobody looked: memory that grows while no object of any
+    compiled type becomes more has lost its owner, or never had one.
 
 Needs
-    Two dumps of one run with the object graph, and live blocks.  Three dumps that rise at an even pace, or births that
-    go on until the work was done.  In a sampled recording the gain must be three times its standard error.
+    A dump at the program's end with the object graph, in which its memory was searched for pointers.  Else two dumps of
+    one run: three that rise at an even pace, or births that go on until the work was done.  In a sampled recording the
+    gain must be three times its standard error.
 
 Not when
-    Objects of compiled types became more that could own it, one for fifty blocks: then LS501 tells of the growth.
-    Imports made it, it was gained once, or ever more slowly: a table, a pool, a cache of the library.  It is less than
-    64 KiB or fifty blocks.  No Python code was running.
+    Something points to nearly all of it: an owner, or one block of it to the next, which is a doubt at most.  Nobody
+    looked, and objects of compiled types became more that could own it, one for fifty blocks: then LS501 tells of the
+    growth.  Imports made it, it was gained once, or ever more slowly: a table, a pool, a cache of the library.  It is
+    less than 64 KiB or fifty blocks, or if it is lost a quarter of that.  No Python code was running.
 
 Example
     ``fixtures/programs/ownerless/native_handles.py`` beside its quiet twin.
 
 Source
-    Leak sanitizers ask who points to a block; between two dumps it is enough to ask who could.
+    Leak sanitizers ask who points to a block.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from math import sqrt
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from leakscope.analysis.lost import are_lost, lost_share
 from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.unreached import OBJECT_DOMAIN
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
 CODE, NAME = "LS607", "ownerless"
 _SURE = 3.0
 _LEAST_BLOCKS, _LEAST_BYTES = 50, 64 << 10
+_LESS_IF_LOST = 4
+_LOST_AND_EVEN, _LOST = 0.97, 0.9
 _OWNED_BY_OTHERS = 0.9
 """Part of the confidence of the pace that is left: owners may hide in static variables of C code."""
 NOBODY = "no object of the program"
@@ -69,32 +75,38 @@ OWNERLESS = Rule(code=CODE, name=NAME, check=check)
 
 def _case(facts: Facts, gained: GainedBlocks) -> _Case | None:
     """The case against one place; None if there is an innocent explanation."""
-    if gained.pace.kind != "even" or gained.gained_blocks < _LEAST_BLOCKS or gained.gained_bytes < _LEAST_BYTES:
-        return None
     last = facts.unaccounted.walked[-1].dump
+    found = are_lost(last.allocations, gained.rows)
+    lost, enough = found == "lost", 1 / _LESS_IF_LOST if found == "lost" else 1
+    if gained.pace.kind != "even" and not (lost and gained.pace.kind == "unknown"):
+        return None
+    if gained.gained_blocks < _LEAST_BLOCKS * enough or gained.gained_bytes < _LEAST_BYTES * enough:
+        return None
     error = sqrt(float(row_variances(last.allocations)[gained.rows].sum()))
     if gained.gained_bytes < _SURE * error:
         return None
     made = Made(facts, last, gained.rows)
     if made.place is None or made.place == made.native or made.by_imports:
         return None
-    if facts.unaccounted.possible_owners(gained.gained_blocks) is not None:
+    if not lost and facts.unaccounted.possible_owners(gained.gained_blocks) is not None:
         return None
-    return _Case(facts, gained, made, error)
+    return _Case(facts, gained, made, error, found)
 
 
 class _Case:
     """One place, and the words for it."""
 
-    def __init__(self, facts: Facts, gained: GainedBlocks, made: Made, error: float) -> None:
+    def __init__(self, facts: Facts, gained: GainedBlocks, made: Made, error: float, found: str) -> None:
         self.facts, self.gained, self.made, self.error = facts, gained, made, error
+        self.lost, self.owned = found == "lost", found == "owned"
         self.walked = facts.unaccounted.walked
 
     def finding(self) -> Finding:
         gained, made = self.gained, self.made
         between = (self.facts.dumps.index(self.walked[0].dump), self.facts.dumps.index(self.walked[-1].dump))
         return Finding(
-            code=CODE, rule=NAME, verdict=Verdict.LEAK, confidence=_OWNED_BY_OTHERS * gained.pace.confidence,
+            code=CODE, rule=NAME, verdict=Verdict.UNKNOWN if self.owned else Verdict.LEAK,
+            confidence=self._confidence(),
             fingerprint=made.fingerprint(CODE, gained.domain), sentence=self._sentence(),
             subject=made.subject("blocks", None), bytes=round(gained.bytes[-1]), count=round(gained.blocks[-1]),
             growth=Growth(round(gained.gained_bytes), round(gained.gained_blocks), between),
@@ -102,14 +114,25 @@ class _Case:
             holders=((NOBODY,),), threads=made.shares(),
         )  # fmt: skip
 
+    def _confidence(self) -> float:
+        if self.lost:
+            return _LOST_AND_EVEN if self.gained.pace.kind == "even" else _LOST
+        return 0.0 if self.owned else _OWNED_BY_OTHERS * self.gained.pace.confidence
+
     def _sentence(self) -> str:
         gained, made = self.gained, self.made
         more, size = format_count(gained.gained_blocks), format_bytes(gained.gained_bytes)
         about = "about " if self.error else ""
-        return (
-            f"{about}{more} blocks ({size}) that native code{self._library()} asked for in {made.name} leak: they are "
-            f"still there, and no object became more that could own them{made.by_whom}."
-        )
+        what = f"{about}{more} blocks ({size}) that native code{self._library()} asked for in {made.name}"
+        if self.owned:
+            return (
+                f"{what} may leak: no object became more that could own them, but they are pointed to, by an owner or "
+                f"by each other{made.by_whom}; a longer run would tell whether there is a bound."
+            )
+        why = "nothing in the program's memory points to them any more"
+        if not self.lost:
+            why = "they are still there, and no object became more that could own them"
+        return f"{what} leak: {why}{made.by_whom}."
 
     def _library(self) -> str:
         native = self.made.native
@@ -120,11 +143,14 @@ class _Case:
 
     def _evidence(self) -> Iterator[Evidence]:
         gained = self.gained
+        share = lost_share(self.walked[-1].dump.allocations, gained.rows)
+        if share == share:
+            yield Evidence("for" if self.lost else "against", "part of them that nothing points to", share, "share")
         yield Evidence("for", "gained without an object that could own it", gained.gained_bytes, "bytes", self.error)
         yield Evidence("for", "blocks gained", gained.gained_blocks, "blocks")
         if gained.pace.witness == "dumps":
             yield Evidence("for", "dumps that rise at an even pace", float(gained.pace.dumps), "dumps")
-        else:
+        elif gained.pace.witness == "births":
             yield Evidence("for", "made until the work was done, blocks", float(len(gained.rows)), "blocks")
         if gained.blocks[0] >= 1:
             yield Evidence("against", "there in the first dump already", gained.blocks[0], "blocks")

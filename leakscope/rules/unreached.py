@@ -11,12 +11,13 @@ Because
 
 Needs
     Two dumps of one run with the object graph, and live blocks.  As in LS601, three dumps or spread births make it a
-    leak.  In a sampled recording the gain must be three times its standard error.
+    leak; or that nothing in the program's memory points to them, for which it is searched at its end.  In a sampled
+    recording the gain must be three times its standard error.
 
 Not when
     It did not grow: the interpreter keeps blocks of its own.  It is memory of C code, not of objects: who owns that
     nobody can see; growth of it is told by LS501.  Imports made it, it was gained once, or compiled types that do not
-    tell what they hold grew as fast.
+    tell what they hold grew as fast and something points to the blocks.
     Up to 255 of them may be dead objects that the interpreter keeps for reuse: a doubt at most.
 
 Example
@@ -33,6 +34,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.gained import LEAST_GAIN
+from leakscope.analysis.lost import are_lost, lost_share
 from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.unreached import OBJECT_DOMAIN
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
@@ -52,6 +54,7 @@ _LEAST_DOUBT = 20
 _MOST_FREE_LISTED = 255
 """Dead objects that the interpreter and its modules keep of one type for reuse: blocks that no object refers to."""
 _MOST_DOUBTS = 2
+_LOST = 0.9
 NOBODY = "nothing in the program"
 
 
@@ -85,19 +88,20 @@ def _case(facts: Facts, gained: GainedBlocks) -> _Case | None:
     if gained.gained_bytes < _SURE * error:
         return None
     made = Made(facts, last, gained.rows)
-    if made.by_imports or facts.unaccounted.possible_holders(gained.gained_blocks) is not None:
+    lost = are_lost(last.allocations, gained.rows) == "lost"
+    if made.by_imports or (not lost and facts.unaccounted.possible_holders(gained.gained_blocks) is not None):
         return None
-    return _Case(facts, gained, made, error)
+    return _Case(facts, gained, made, error, lost)
 
 
 class _Case:
     """One place, and the words for it."""
 
-    def __init__(self, facts: Facts, gained: GainedBlocks, made: Made, error: float) -> None:
-        self.facts, self.gained, self.made, self.error = facts, gained, made, error
+    def __init__(self, facts: Facts, gained: GainedBlocks, made: Made, error: float, lost: bool) -> None:
+        self.facts, self.gained, self.made, self.error, self.lost = facts, gained, made, error, lost
         self.walked = facts.unaccounted.walked
         self.even = gained.pace.kind == "even"
-        self.sure = self.even and gained.gained_blocks > _MOST_FREE_LISTED
+        self.sure = lost if gained.gained_blocks <= _MOST_FREE_LISTED else lost or self.even
 
     def finding(self) -> Finding:
         gained, made = self.gained, self.made
@@ -105,7 +109,7 @@ class _Case:
         return Finding(
             code=CODE, rule=NAME,
             verdict=Verdict.LEAK if self.sure else Verdict.UNKNOWN,
-            confidence=gained.pace.confidence,
+            confidence=max(gained.pace.confidence, _LOST) if self.lost else gained.pace.confidence,
             fingerprint=made.fingerprint(CODE, ""),
             sentence=self._sentence(),
             subject=made.subject("blocks", None),
@@ -120,8 +124,9 @@ class _Case:
         more, size = format_count(gained.gained_blocks), format_bytes(gained.gained_bytes)
         about = "about " if self.error else ""
         what = f"{about}{more} strings, bytes, numbers or the like ({size}) made by {made.name}"
+        nobody = "points to them any more" if self.lost else "refers to them"
         verb = "leak" if self.sure else "may leak"
-        text = f"{what} {verb}: nothing in the program refers to them, and they are still there{made.by_whom}"
+        text = f"{what} {verb}: nothing in the program {nobody}, and they are still there{made.by_whom}"
         if self.sure:
             return f"{text}."
         if self.even:
@@ -130,11 +135,14 @@ class _Case:
 
     def _evidence(self) -> Iterator[Evidence]:
         gained = self.gained
+        share = lost_share(self.walked[-1].dump.allocations, gained.rows)
+        if share == share:
+            yield Evidence("for" if self.lost else "against", "part of them that nothing points to", share, "share")
         yield Evidence("for", "gained without an object that owns it", gained.gained_bytes, "bytes", self.error)
         yield Evidence("for", "blocks gained", gained.gained_blocks, "blocks")
         if gained.pace.witness == "dumps":
             yield Evidence("for", "dumps that rise at an even pace", float(len(gained.blocks)), "dumps")
-        elif self.sure:
+        elif self.even:
             yield Evidence("for", "made all the time between the dumps, blocks", float(len(gained.rows)), "blocks")
         if gained.blocks[0] >= 1:
             yield Evidence("against", "unreached in the first dump already", gained.blocks[0], "blocks")

@@ -346,3 +346,25 @@ TEST_CASE("locks taken for a fork are free again after it") {
   f->chunk_taken(somewhere, page, ChunkKind::arena, 1, 0);
   CHECK(f->thread_started(1, 1, "t") == 0);
 }
+
+TEST_CASE("the log of the work ascends, has room for any run, and says what had been asked for") {
+  const Fixture f;
+  f.header().work_count = 0;  // the clock of a fixture began long ago
+  for (Moment moment = 1; moment <= 5000; ++moment) {
+    f->allocated(somewhere + moment * 64, 40, Domain::obj, 1, 0,
+                 moment % 2 == 0 ? Locking::none : Locking::interpreter);
+    f->note_work(moment);
+    const std::uint32_t count = f.header().work_count.load();
+    REQUIRE(count <= work_rows);
+    REQUIRE(count >= std::min<std::uint32_t>(moment, work_rows / 2));
+  }
+  Moment before = 0;
+  for (std::uint32_t at = 0; at < f.header().work_count.load(); ++at) {
+    const Moment moment = f.header().work[at].moment.load();
+    CHECK(moment > before);
+    CHECK(f.header().work[at].blocks.load() == moment * one_block);
+    before = moment;
+  }
+  CHECK(f.header().work[0].moment.load() == 1);
+  CHECK(before == 5000);
+}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from builders import column, live
 from heap_builders import heap_series, with_heap
 from heap_lives import born_at_once, born_evenly, sampled
 
 from leakscope.analysis.facts import Facts
+from leakscope.model.allocations import POINTED
 from leakscope.model.dump import Dump
 from leakscope.model.finding import Finding, Verdict
 from leakscope.model.heap import PYTHON_TYPE
@@ -70,6 +72,34 @@ def test_objects_of_compiled_types_that_became_more_may_be_the_owners() -> None:
 
     assert findings(born_evenly(native(4, 104, 204, drawings=frames))) == ()
     assert len(findings(born_evenly(native(4, 104, 204, drawings=jobs)))) == 1
+
+
+def test_what_nothing_points_to_is_lost_whoever_became_more_and_however_short_the_run() -> None:
+    frames = [f"*l=list -> f#{count}=lz.Frame" for count in (1, 21)]
+
+    (finding,) = findings(looked_at(born_at_once(native(4, 104, drawings=frames)), "no"))
+    assert finding.verdict is Verdict.LEAK
+    assert "leak: nothing in the program's memory points to them any more" in finding.sentence
+    assert (finding.evidence[0].claim, finding.evidence[0].value) == ("part of them that nothing points to", 1.0)
+    (few,) = findings(looked_at(born_at_once(native(4, 30)), "no"))
+    assert few.verdict is Verdict.LEAK
+    assert findings(looked_at(born_at_once(native(4, 10)), "no")) == ()
+
+
+def test_what_is_pointed_to_may_have_an_owner_and_is_a_doubt_at_most() -> None:
+    (finding,) = findings(looked_at(born_evenly(native(4, 104, 204)), "yes"))
+
+    assert (finding.verdict, finding.confidence) == (Verdict.UNKNOWN, 0.0)
+    assert "may leak" in finding.sentence
+    assert findings(looked_at(born_at_once(native(4, 104)), "yes")) == ()
+
+
+def looked_at(dumps: Sequence[Dump], answer: str) -> list[Dump]:
+    """The same dumps; at the end the memory was searched for pointers, with one answer for all blocks."""
+    *before, last = dumps
+    table = last.allocations
+    pointed = column(np.full(len(table), POINTED.index(answer)), "u1")
+    return [*before, replace(last, allocations=replace(table, pointed=pointed))]
 
 
 def test_in_a_run_too_short_for_a_second_dump_births_until_the_end_tell() -> None:

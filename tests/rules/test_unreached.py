@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from builders import live
+import numpy as np
+from builders import column, live
 from heap_builders import heap_series
 from heap_lives import born_at_once, born_evenly, sampled
 
 from leakscope.analysis.facts import Facts
+from leakscope.model.allocations import POINTED
 from leakscope.model.dump import Dump
 from leakscope.model.finding import Finding, Verdict
 from leakscope.rules.unreached import check
@@ -55,6 +58,16 @@ def test_as_few_as_free_lists_keep_are_a_doubt() -> None:
 
     assert (few.verdict, more.verdict) == (Verdict.UNKNOWN, Verdict.LEAK)
     assert few.sentence.endswith("; up to 255 may be dead ones kept for reuse: more work would tell.")
+
+
+def test_few_that_nothing_points_to_leak_all_the_same() -> None:
+    *before, last = born_at_once(lost(4, 104))
+    nowhere = column(np.full(len(last.allocations), POINTED.index("no")), "u1")
+    searched = replace(last, allocations=replace(last.allocations, pointed=nowhere))
+
+    (finding,) = findings([*before, searched])
+    assert finding.verdict is Verdict.LEAK
+    assert "leak: nothing in the program points to them any more" in finding.sentence
 
 
 def test_sampled_recordings_say_about() -> None:

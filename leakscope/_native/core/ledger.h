@@ -75,6 +75,16 @@ struct DomainTotals {
   std::uint64_t alloc_bytes, alloc_blocks, free_bytes, free_blocks;
 };
 
+// How the work went on: so many blocks had been asked for at a moment. A short run has little else that tells when it
+// was at work. Whoever refreshes the clock writes them; when all rows are taken every second one goes, and new ones
+// come half as often. A reader that comes in between may see rows out of order, and leaves those out.
+struct WorkRow {
+  std::atomic<Moment> moment;
+  std::uint32_t pad;
+  std::atomic<std::uint64_t> blocks;  // in 1/256
+};
+inline constexpr std::uint32_t work_rows = 512;
+
 // Where everything lies. Fixed when a ledger is laid out: a reader takes a copy once is_sound() has checked it.
 struct Sections {
   Section threads, string_index, string_bytes, frames, nodes, counters[2];
@@ -114,6 +124,9 @@ struct Header : Sections {
   std::atomic<std::uint64_t> early_arenas[early_arena_limit];
   prim::OwnMapping own_mappings[own_mapping_limit];
 
+  std::atomic<std::uint32_t> work_count;
+  WorkRow work[work_rows];
+
   // The program asks for a dump: it raises `request` and waits on `answer`; both are futexes.
   std::atomic<std::uint32_t> parent;  // process id of the reader, or `nobody`
   std::atomic<std::uint32_t> request_reason;
@@ -141,7 +154,7 @@ inline constexpr std::uint32_t reason_request = 0;  // it called leakscope.dump(
 inline constexpr std::uint32_t reason_exit = 1;     // it is about to tear down its modules
 
 inline constexpr std::uint64_t ledger_magic = 0x4b534c5245474445ULL;
-inline constexpr std::uint32_t ledger_layout = 5;
+inline constexpr std::uint32_t ledger_layout = 6;
 
 // Sizes of all sections for a configuration; fills everything a fresh ledger needs. `base` is zeroed memory of at
 // least sizeof(Header) bytes.

@@ -6,10 +6,14 @@
 
 #include "../platform/prim.h"
 #include "elf_symbols.h"
+#include "pointer_scan.h"
 #include "pool_reader.h"
 
 namespace leakscope {
 namespace {
+
+// A quarter of a second, at most.
+constexpr std::uint64_t most_scanned_bytes = 256u << 20;
 
 std::uint32_t bounded(std::uint32_t count, std::uint32_t limit) {
   return count < limit ? count : limit;
@@ -195,12 +199,13 @@ std::string LedgerReader::thread_name(ThreadIndex thread) const {
   return std::string(row.name, std::find(row.name, row.name + sizeof row.name, '\0'));
 }
 
-DumpColumns LedgerReader::dump() {
+DumpColumns LedgerReader::dump(std::uint32_t process) {
   DumpColumns out;
   std::vector<std::string> extra;  // strings that the ledger does not hold: symbols, thread names
   ThreadRows threads(ledger_);
   // Blocks first: what came later than these is not referred to.
-  std::vector<std::uint32_t> of_blocks = add_blocks(out, threads), of_chunks = add_chunks(out, threads);
+  std::vector<std::uint32_t> of_blocks = add_blocks(out, threads, process),
+                             of_chunks = add_chunks(out, threads);
   PoolReader pools(ledger_, sections_, threads, node_count());
   const bool buffers = ledger_.header().config.buffers != 0;
   std::vector<std::uint32_t> of_views;
@@ -216,6 +221,7 @@ DumpColumns LedgerReader::dump() {
     out.add("view.thread", "u4", std::move(of_views));
     add_buffer_counters(out);
   }
+  add_work(out);
   // Each table refers to the next one, and all of them grow meanwhile.
   add_stacks(out);
   const std::uint32_t frames = frame_count(), strings = string_count();
@@ -323,7 +329,8 @@ void LedgerReader::add_threads(DumpColumns& out, const ThreadRows& threads, std:
   out.add("thread.ended_s", "f8", std::move(ended));
 }
 
-std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const ThreadRows& threads) const {
+std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const ThreadRows& threads,
+                                                    std::uint32_t process) const {
   std::vector<std::uint64_t> address, size;
   std::vector<double> weight;
   std::vector<std::uint32_t> stack, thread;
@@ -338,6 +345,10 @@ std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const Thre
     domain.push_back(static_cast<std::uint8_t>(block.domain));
     born.push_back(static_cast<float>(block.born_s));
   });
+  std::vector<std::uint8_t> pointed;
+  if (process != 0) pointed = pointed_blocks(process, address, size, most_scanned_bytes);
+  pointed.resize(address.size());  // unknown
+  out.add("live.pointed", "u1", std::move(pointed));
   out.add("live.address", "u8", std::move(address));
   out.add("live.size", "u8", std::move(size));
   out.add("live.weight", "f8", std::move(weight));

@@ -2,6 +2,7 @@
 // the section table that is_sound() has checked: the writer may be dead, half-way, or have had its memory overrun.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <memory>
@@ -55,7 +56,8 @@ class LedgerReader {
   // are wanted one over the live blocks; else they are zero.
   std::vector<StackRow> stacks(std::int64_t at_least_bytes, std::size_t most, bool ages) const;
   // Everything but `meta` and the series, which are the caller's.
-  DumpColumns dump();
+  // With a process, which should not run meanwhile: also whether anything in its memory points to each block.
+  DumpColumns dump(std::uint32_t process = 0);
 
   // Calls visit(Block) for every live block, mappings included.
   template <class Visit>
@@ -79,10 +81,12 @@ class LedgerReader {
   void add_stacks(DumpColumns& out) const;
   void add_ages(std::vector<StackRow>& rows) const;
   Counters counters(StackId stack) const noexcept;
+  void add_work(DumpColumns& out) const;
   void add_threads(DumpColumns& out, const ThreadRows& threads, std::uint32_t strings,
                    std::vector<std::string>& extra) const;
   // Both return the threads' column, which is to be resolved.
-  std::vector<std::uint32_t> add_blocks(DumpColumns& out, const ThreadRows& threads) const;
+  std::vector<std::uint32_t> add_blocks(DumpColumns& out, const ThreadRows& threads,
+                                        std::uint32_t process) const;
   std::vector<std::uint32_t> add_chunks(DumpColumns& out, const ThreadRows& threads) const;
   std::vector<std::uint32_t> add_views(DumpColumns& out, const ThreadRows& threads) const;
   void add_buffer_counters(DumpColumns& out) const;
@@ -116,7 +120,8 @@ void LedgerReader::for_each_block(Visit&& visit) const {
         static_cast<int>(copy.domain) >= domain_count)
       continue;
     visit(Block{copy.address, copy.size, static_cast<double>(copy.weight), checked_stack(copy.stack),
-                copy.thread, copy.domain, copy.born * moment_seconds});
+                copy.thread, copy.domain,
+                copy.born * moment_seconds + std::min(copy.born_us, 999u) * microsecond_seconds});
   }
   if (ledger_.sections().shadow_regions.bytes != 0) {
     ShadowTable shadow;

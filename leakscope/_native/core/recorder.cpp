@@ -35,10 +35,37 @@ void Recorder::attach(Ledger ledger) noexcept {
 
 void Recorder::refresh() noexcept {
   const std::uint64_t now = prim::monotonic_ns();  // a short run has little else to tell early from late
-  const std::uint64_t passed = now > began_ns_ ? (now - began_ns_) / 1'000'000 : 0;
-  const auto moment = static_cast<Moment>(std::min<std::uint64_t>(passed, ~Moment{0}));
+  const std::uint64_t passed_us = now > began_ns_ ? (now - began_ns_) / 1'000 : 0;
+  const auto moment = static_cast<Moment>(std::min<std::uint64_t>(passed_us / 1'000, ~Moment{0}));
+  now_us_.store(static_cast<std::uint32_t>(passed_us % 1000), std::memory_order_relaxed);
   now_.store(moment, std::memory_order_relaxed);
   birth_.store(ShadowTable::pack_birth(moment), std::memory_order_relaxed);
+  if (moment >= next_work_.load(std::memory_order_relaxed)) note_work(moment);
+}
+
+void Recorder::note_work(Moment moment) noexcept {
+  if (noting_.exchange(true, std::memory_order_acquire)) return;  // another thread is at it
+  Header& header = ledger_.header();
+  std::uint32_t count = std::min(header.work_count.load(std::memory_order_relaxed), work_rows);
+  std::uint64_t step = work_step_.load(std::memory_order_relaxed);
+  if (count == work_rows) {
+    for (count = 0; count < work_rows / 2; ++count) {
+      const WorkRow& kept = header.work[2 * count];
+      header.work[count].moment.store(kept.moment.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      header.work[count].blocks.store(kept.blocks.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    }
+    step *= 2;
+    work_step_.store(step, std::memory_order_relaxed);
+  }
+  std::uint64_t blocks = 0;
+  for (int domain = 0; domain < domain_count; ++domain)
+    blocks +=
+        totals_[0][domain].alloc_blocks + __atomic_load_n(&totals_[1][domain].alloc_blocks, __ATOMIC_RELAXED);
+  header.work[count].moment.store(moment, std::memory_order_relaxed);
+  header.work[count].blocks.store(blocks, std::memory_order_relaxed);
+  header.work_count.store(count + 1, std::memory_order_release);
+  next_work_.store(moment + step, std::memory_order_relaxed);
+  noting_.store(false, std::memory_order_release);
 }
 
 inline void Recorder::count(Counters& at, DomainTotals& totals, const BlockRow& block, bool allocation,
@@ -58,7 +85,7 @@ inline void Recorder::count(Counters& at, DomainTotals& totals, const BlockRow& 
 }
 
 bool Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack,
-                         ThreadIndex thread, Locking locking) noexcept {
+                         ThreadIndex thread, Locking locking, std::uint64_t mean) noexcept {
   const int set = static_cast<int>(locking);
   if (live_.put_exact(address, {size, stack, thread, domain, birth_.load(std::memory_order_relaxed)})) {
     Counters& at = counters_[set][stack];
@@ -79,11 +106,12 @@ bool Recorder::allocated(std::uint64_t address, std::uint64_t size, Domain domai
   BlockRow block{};
   block.address = address;
   block.size = size;
-  block.weight = Sampler::weight(size, interval_, exact_bytes_);
+  block.weight = Sampler::weight(size, mean == 0 ? interval_ : mean, exact_bytes_);
   block.stack = stack;
   block.thread = thread;
   block.domain = domain;
   block.born = now();
+  block.born_us = now_us_.load(std::memory_order_relaxed);
   if (!live_.put(block)) {
     ledger_.header().dropped_blocks.fetch_add(1, std::memory_order_relaxed);
     return false;
@@ -142,6 +170,7 @@ bool Recorder::relabelled(std::uint64_t address, StackId stack, ThreadIndex thre
   block.stack = stack;
   block.thread = thread;
   block.born = now();
+  block.born_us = now_us_.load(std::memory_order_relaxed);
   block.address = address;
   if (!live_.put(block)) {
     threads_.holds(thread, -1);
@@ -289,6 +318,7 @@ void Recorder::after_fork() noexcept {
   live_.lock().unlock();
   trie_.lock().unlock();
   pools_.lock().unlock();
+  noting_.store(false);  // whoever was at it may be in the other process
 }
 
 }  // namespace leakscope

@@ -23,9 +23,9 @@ class Recorder {
   StackTrie& trie() noexcept { return trie_; }
   PoolBooks& pools() noexcept { return pools_; }
 
-  // False if there was no room.
+  // False if there was no room. `mean` is what the gap that ends here was drawn with; 0: the interval.
   bool allocated(std::uint64_t address, std::uint64_t size, Domain domain, StackId stack, ThreadIndex thread,
-                 Locking locking) noexcept;
+                 Locking locking, std::uint64_t mean = 0) noexcept;
   // Forgets the block. False if it was not recorded.
   bool freed(std::uint64_t address, ThreadIndex thread, Locking locking) noexcept;
   // The short ways, for blocks of less than ShadowTable::long_size bytes in exact recording, under the main interpreter's
@@ -95,6 +95,8 @@ class Recorder {
   // refresh() reads the clock, now() its last reading.
   Moment now() const noexcept { return now_.load(std::memory_order_relaxed); }
   void refresh() noexcept;
+  // Enters how much had been asked for at a moment, see WorkRow; refresh() does so whenever it is time.
+  void note_work(Moment moment) noexcept;
 
   // Around fork: no lock may be held by a thread that the child does not have.
   void before_fork() noexcept;
@@ -110,7 +112,10 @@ class Recorder {
 
   Ledger ledger_;
   std::uint64_t interval_ = 1, exact_bytes_ = 0, began_ns_ = 0;
-  std::atomic<std::uint32_t> now_{0}, birth_{0};  // the same moment, as rows and as the shadow keep it
+  std::atomic<std::uint32_t> now_{0}, now_us_{0},
+      birth_{0};  // the same moment, as rows and as the shadow keep it
+  std::atomic<std::uint64_t> next_work_{0}, work_step_{1};  // moments; later than the last one: never
+  std::atomic<bool> noting_{false};
   Counters* counters_[2] = {};
   DomainTotals (*totals_)[domain_count] = nullptr;
   StackTrie trie_;

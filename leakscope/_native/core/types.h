@@ -31,7 +31,7 @@ using StringId = std::uint32_t;  // row of the string table; 0 is ""
 using ThreadIndex = std::uint16_t;
 using Moment =
     std::uint32_t;  // thousandths of a second since recording began: 49 days, then for ever the last
-inline constexpr double moment_seconds = 0.001;
+inline constexpr double moment_seconds = 0.001, microsecond_seconds = 0.000'001;
 
 inline constexpr ThreadIndex thread_limit = 1u << 14;  // 14 bits of a slot
 inline constexpr ThreadIndex other_threads =
@@ -85,7 +85,7 @@ struct BlockRow {
   Moment born;
   std::uint32_t next;      // chain of the free rows
   std::uint32_t sequence;  // odd while the row is being written
-  std::uint32_t pad2;
+  std::uint32_t born_us;   // millionths of a second after `born`: a short run has few thousandths
 };
 
 struct ChunkRow {

@@ -37,6 +37,9 @@ bool has_memory(const void*) noexcept {
 bool give_back(int, std::uint64_t, std::uint64_t) noexcept {
   return false;
 }
+std::size_t writable_memory(std::uint32_t, const char*, MemoryRange*, std::size_t) noexcept {
+  return 0;
+}
 std::uint64_t resident_bytes(int) noexcept {
   return 0;
 }

@@ -58,6 +58,14 @@ std::uint64_t physical_bytes() noexcept;
 // Anonymous resident memory of this process in bytes; 0 if unknown.
 std::uint64_t anonymous_bytes() noexcept;
 
+// Writable memory of another process.
+struct MemoryRange {
+  std::uint64_t begin, end;
+};
+// The ranges in ascending order, those of files named like `without` left out; how many, 0 if it may not be looked at.
+std::size_t writable_memory(std::uint32_t process, const char* without, MemoryRange* into,
+                            std::size_t most) noexcept;
+
 // Futex-like: waits until *word differs from `value`, at most timeout_ns; spurious returns are allowed.
 void wait_while(const std::uint32_t* word, std::uint32_t value, std::uint64_t timeout_ns) noexcept;
 void wake_all(const std::uint32_t* word) noexcept;

@@ -55,12 +55,13 @@ bool put_three(PyObject* dict, const char* name, const std::int32_t (&values)[3]
 
 }  // namespace
 
-PyObject* ledger_freeze(PyObject* object, PyObject*) {
+PyObject* ledger_freeze(PyObject* object, PyObject* arguments) {
   LedgerObject* self = open_self(object);
-  if (self == nullptr) return nullptr;
+  unsigned int process = 0;
+  if (self == nullptr || !PyArg_ParseTuple(arguments, "|I", &process)) return nullptr;
   std::unique_ptr<DumpColumns> columns;
   Py_BEGIN_ALLOW_THREADS try {
-    columns = std::make_unique<DumpColumns>(self->reader->dump());
+    columns = std::make_unique<DumpColumns>(self->reader->dump(process));
   } catch (const std::bad_alloc&) {
   }
   Py_END_ALLOW_THREADS return columns == nullptr ? PyErr_NoMemory() : part_of(std::move(columns));

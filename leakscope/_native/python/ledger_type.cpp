@@ -275,7 +275,7 @@ PyMethodDef methods[] = {{"create", reinterpret_cast<PyCFunction>(reinterpret_ca
                          {"wait_request", ledger_wait_request, METH_VARARGS, nullptr},
                          {"answered", ledger_answered, METH_NOARGS, nullptr},
                          {"answer_request", ledger_answer_request, METH_VARARGS, nullptr},
-                         {"freeze", ledger_freeze, METH_NOARGS, nullptr},
+                         {"freeze", ledger_freeze, METH_VARARGS, nullptr},
                          {"early_arenas", ledger_early_arenas, METH_NOARGS, nullptr},
                          {"own_mappings", ledger_own_mappings, METH_NOARGS, nullptr},
                          {"write_dump", ledger_write_dump, METH_VARARGS, nullptr},
