@@ -90,7 +90,7 @@ def told(decision: Decision, result: GateResult) -> Told:
     place = place_of(finding, result)
     details = tuple(map(printable, _details(finding)))
     command = _look_closer(finding, result.trials[decision.seen_in[-1]])
-    if any(command in detail for detail in details):
+    if any("leakscope " in detail for detail in details):
         command = ""
     return Told(
         decision=decision,
@@ -183,7 +183,10 @@ def what_next(result: GateResult) -> Iterator[str]:
         yield f"find what grew: {_show(result)}; or raise the limit in [tool.leakscope.gate.limits]"
     elif result.status != "passed":
         if result.trials[-1].work is None:
-            yield "give it more work: put {iterations} where the program takes how much to do, and add --iterations N"
+            yield (
+                "give it more work: put {iterations} where the program takes how much to do, or let it read "
+                "LEAKSCOPE_ITERATIONS, and say --iterations N"
+            )
         else:
             yield f"give it more work: the same with --iterations {round(10 * result.trials[-1].work)}"
         yield "or say what follows from thin evidence: --inconclusive pass, or fail"

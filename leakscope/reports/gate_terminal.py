@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"passed": "1;30;42", "failed": "1;37;41", "inconclusive": "1;7"}
 _IN_FULL = (Outcome.NEW, Outcome.SUSPECT)
+_UNBROKEN = -1
 _LEAST_WIDTH = 60
 _MOST_WIDTH = 120
 
@@ -49,8 +50,9 @@ GATE_TERMINAL = ReportFormat(name="terminal", suffix=".txt", render=render)
 
 
 def _lines(result: GateResult, *, color: bool) -> Iterator[tuple[int, str]]:
-    """Indent and text of each line; a negative indent is never broken."""
-    yield 0, f"leakscope gate  {printable(result.command)}  ({run_text(result)})"
+    """Indent and text of each line; one that is less than zero is that of a line that is not broken, less one."""
+    yield _UNBROKEN, f"leakscope gate  {printable(result.command)}"
+    yield 0, run_text(result)
     yield 0, ""
     word = result.status.upper()
     label = f"\x1b[{_STYLES[result.status]}m {word} \x1b[0m" if color else f" {word} "
@@ -73,7 +75,7 @@ def _lines(result: GateResult, *, color: bool) -> Iterator[tuple[int, str]]:
     if following:
         yield 0, ""
         yield 0, "\x1b[1mNext\x1b[0m" if color else "Next"
-        yield from ((-2, printable(line)) for line in following)
+        yield from ((_UNBROKEN - 2, printable(line)) for line in following)
 
 
 def _in_full(words: Told, number: int, *, color: bool) -> Iterator[tuple[int, str]]:
@@ -85,7 +87,7 @@ def _in_full(words: Told, number: int, *, color: bool) -> Iterator[tuple[int, st
     yield 5, words.reason
     yield from ((5, detail) for detail in words.details)
     if words.command:
-        yield -5, f"next: {words.command}"
+        yield _UNBROKEN - 5, f"next: {words.command}"
 
 
 def _in_short(words: Told) -> Iterator[tuple[int, str]]:
@@ -100,7 +102,7 @@ def _without_status(result: GateResult) -> str:
 
 def _wrapped(text: str, indent: int, columns: int) -> list[str]:
     if indent < 0 or not text:
-        return [" " * -indent + text]
+        return [" " * (_UNBROKEN - indent) + text]
     hanging = (
         indent + 2 if text.startswith("- ") else indent + 3 if text[:1].isdigit() and text[1:3] == ". " else indent
     )
