@@ -80,8 +80,9 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     top = np.bincount(of_group, weights=holders.topmost(together), minlength=len(groups))
     by_root: dict[str, Finding] = {}
     for group, topmost in zip(groups, top.tolist(), strict=True):
-        if topmost >= _TOPMOST * len(group.objects):
-            finding = _Case(facts, group).finding()
+        case = _Case(facts, group)
+        if topmost >= _TOPMOST * len(group.objects) and not case.made.by_imports:
+            finding = case.finding()
             # What one container holds, keys and values and links, is told once, by what takes most.
             by_root.setdefault(finding.holders[0][0], finding)
     return tuple(by_root.values())

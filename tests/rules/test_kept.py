@@ -48,6 +48,16 @@ def test_the_topmost_objects_that_become_more_are_told_with_their_holder() -> No
     assert 0.7 < finding.confidence < 0.8
 
 
+def importing(count: int, generations: int = 4) -> list[Dump]:
+    """Dumps during a long import that makes objects."""
+    line = "main@app.py:3 > _find_and_load@<frozen importlib._bootstrap>:1 > <module>@/v/site-packages/orm/a.py:7"
+    drawn, text = [], "<module orm.a> m=module .cache -> q=list"
+    for n in range(generations):
+        text += f"; q -> job{n}#{count}=orm.Type:100"
+        drawn.append(text)
+    return born_evenly(heap_series(*drawn, made={f"job{n}": line for n in range(generations)}))
+
+
 def test_quiet_twins() -> None:
     going = [f"<module app> m=module .queue -> q=list; gap#{n}=str; q -> job0#100=app.Job:200" for n in (1, 2, 3, 4)]
     twins = {
@@ -56,6 +66,7 @@ def test_quiet_twins() -> None:
         "gained once": adding(100, 300, 0, 0),
         "ever more slowly": adding(100, 200, 60, 20),
         "few": adding(100, 20, 20, 20),
+        "made by an import": importing(80),
         "objects that take turns": born_evenly(heap_series(*going, made=MADE)),
         "big enough for LS501": adding(100, 80, 80, 80, job="=app.Job:5000"),
         "held by native code only": born_evenly(
