@@ -71,8 +71,8 @@ def _takes_value(parameter: click.Parameter) -> bool:
               "(default: SIGUSR2).")  # fmt: skip
 @click.option("--keep", type=click.IntRange(2), metavar="N", help="Dumps kept of those by --every and --at-rss: the "
               "first and the latest (default: 20).")  # fmt: skip
-@click.option("--chunk-size", type=BYTES, help="From here on a mapping is a large one, and in the table of chunks even if "
-              "nobody saw it being taken (default: 16MiB).")  # fmt: skip
+@click.option("--chunk-size", type=BYTES, help="From here on a mapping is a large one, and in the table of chunks even "
+              "if nobody saw it being taken (default: 16MiB).")  # fmt: skip
 @click.option("--no-heap", is_flag=True, help="Leave the object graph out of the dumps: no walk, no pause.")
 @click.option("--values", is_flag=True, help="Keep the texts of keys and small values in the dumps.")
 @click.option("--buffers/--no-buffers", default=None, help="Record who acquires and releases memory through the buffer "
