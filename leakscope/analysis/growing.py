@@ -23,7 +23,8 @@ It answers: *will this go on at half the pace or more for another window as long
 * with fewer than eight samples, ``1 - 1 / n!``: a series without trend rises every time by accident that often;
 * 0.9, for bounds not reached yet.
 
-Below one half growth is not claimed.  ``tests/analysis/test_confidence.py`` holds it against simulated programs.
+Below one half growth is not claimed, nor in a window of less than 0.4 s.  ``tests/analysis/test_confidence.py`` holds
+it against simulated programs.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ _BRIEF_S, _BRIEF_FACTOR = 1.0, 0.6
 _UNWITNESSED = 0.8
 _LONGEST_REST = 3.0
 _LEAST_FEW = 3
+_LEAST_S = 0.4
+"""Growth of a shorter window is not claimed: programs start, caches fill and teeth of a sawtooth rise within that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +125,19 @@ def judge_group(groups: Groups, group: int, least: float, idle_from_s: float = f
     enough = confidence / _earliness(groups, trend) >= LEAST_CONFIDENCE * CEILING
     steady = trend.shape == "rising" and (enough if late else confidence >= LEAST_CONFIDENCE * CEILING)
     doubt: Doubt = "" if kind == "" or (steady and not late) else "late" if steady else "unsteady"
-    return Judgement(
+    judged = Judgement(
         growing=steady and not late and kind != "", doubt=doubt, kind=kind, confidence=confidence, trend=trend,
         gain_bytes=gain, gain_error=error, survivors=tuple(survivors.tolist()),
         longer_s=(_EARLY_SHARE * _span(groups) if late else 3 * trend.length_s) if doubt else float("nan"),
     )  # fmt: skip
+    return _unless_brief(judged)
+
+
+def _unless_brief(judged: Judgement) -> Judgement:
+    """The same judgement, but a doubt if the window was too brief for growth of any kind."""
+    if not judged.growing or judged.trend.length_s >= _LEAST_S:
+        return judged
+    return replace(judged, growing=False, doubt="short", confidence=0.0, longer_s=5 * _LEAST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +276,7 @@ def _judge_few(groups: Groups, group: int, least: float, window: Trend) -> Judge
     growing = confidence >= LEAST_CONFIDENCE * CEILING
     doubt: Doubt = "" if growing else "unsteady" if seen.shape == "rising" else "short"
     needed = float("nan") if growing else window.length_s * LEAST_POINTS / max(len(values), 1)
-    return Judgement(growing, doubt, "kept", confidence, seen, gain, error, ages, longer_s=needed)
+    return _unless_brief(Judgement(growing, doubt, "kept", confidence, seen, gain, error, ages, longer_s=needed))
 
 
 def _few_trend(times: F8, values: F8, window: Trend, error: float) -> Trend:

@@ -181,21 +181,31 @@ def test_two_dumps_of_a_run_are_judged_between_them() -> None:
 
 def test_survivors_and_three_samples_are_enough_for_a_short_run() -> None:
     life = Life()
-    leak(life, end=0.4, rate=20_000)
+    leak(life, end=0.8, rate=10_000)
 
-    found = judgements([recorded(life, 0.4, sample_at=[0.05, 0.15, 0.25, 0.4])])
+    found = judgements([recorded(life, 0.8, sample_at=[0.1, 0.3, 0.5, 0.8])])
 
     assert [judged.growing for judged in found] == [True]
-    assert found[0].confidence < 0.7
+    assert found[0].confidence < 0.8
+
+
+def test_growth_in_a_window_of_a_fifth_of_a_second_is_a_doubt() -> None:
+    life = Life()
+    leak(life, end=0.2, rate=20_000)
+
+    (judged,) = judgements([recorded(life, 0.2, samples=40)])
+
+    assert (judged.growing, judged.doubt, judged.confidence) == (False, "short", 0.0)
+    assert judged.longer_s == 2.0
 
 
 def test_birth_times_too_coarse_for_the_window_are_no_witness() -> None:
-    # given births known to a tenth of a second, as an exact recording keeps them, and a window of a fifth
+    # given births known to a quarter of a second, coarser than an exact recording keeps them, and a window of half one
     life = Life()
     for number in range(4000):
-        life.add(SITE, 1000, number / 4000 * 0.2)
-    seen = recorded(life, 0.2, samples=20)
-    coarse = column(np.floor(seen.allocations.born_s * 10) / 10, "f4")
+        life.add(SITE, 1000, number / 4000 * 0.5)
+    seen = recorded(life, 0.5, samples=20)
+    coarse = column(np.floor(seen.allocations.born_s * 4) / 4, "f4")
 
     (judged,) = judgements([replace(seen, allocations=replace(seen.allocations, born_s=coarse))])
 

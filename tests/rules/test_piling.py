@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from heap_builders import heap_series
@@ -55,6 +56,30 @@ def test_what_the_main_script_collects_in_a_variable_of_its_own_is_growth() -> N
 
     assert finding.verdict is Verdict.GROWTH
     assert " are collected in one list" in finding.sentence
+
+
+def chained(*counts: int, before: str = "<module app.log> m=module .last -> ") -> list[Dump]:
+    """Dumps of a chain in which each event keeps the one before it."""
+    drawings = []
+    for count in counts:
+        links = "; ".join(f"e{n} .before -> e{n - 1}" for n in range(count - 1, 0, -1))
+        typed = re.sub(r"-> (e[0-9]+)", r"-> \1=app.Event:200", links)
+        drawings.append(f"{before}e{count - 1}=app.Event:200; {typed}")
+    return heap_series(*drawings, made={f"e{n}": "main@app.py:3 > log@app/log.py:7" for n in range(max(counts))})
+
+
+def test_a_chain_in_which_each_keeps_what_came_before_leaks() -> None:
+    (finding,) = findings(born_evenly(chained(20, 140, 260)))
+
+    assert (finding.verdict, finding.subject.type) == (Verdict.LEAK, "app.Event")
+    assert "hang in a chain in which each keeps what came before" in finding.sentence
+    assert finding.advice[0].startswith("keep no reference to the one before")
+
+
+def test_quiet_twins_of_chains() -> None:
+    assert findings(born_evenly(chained(140, 140, 140))) == ()
+    assert findings(born_evenly(chained(20, 60, 100))) == ()  # few
+    assert findings(born_evenly(chained(20, 140, 260, before="<local last main@app.py:3> "))) == ()
 
 
 def test_a_sampled_recording_finds_it() -> None:
