@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.buffer_tables import buffer_report
+from leakscope.analysis.chunk_tables import chunk_report
 from leakscope.analysis.facts import Facts
 from leakscope.analysis.heap_tables import heap_report
 from leakscope.analysis.pool_tables import pool_report
@@ -46,6 +47,7 @@ SEGMENT_LABELS = {
     "recorder": "leakscope's own ledger",
     "unknown": "unknown",
 }
+MEASURED_LABEL = "free inside malloc"
 _SPARKLINES = (("rss_bytes", "resident", "bytes"), ("live_bytes", "live", "bytes"), ("live_blocks", "blocks", "count"))
 _ORDER = list(Verdict)
 _FREE = {FRAGMENTATION.code, DESERTED.code}
@@ -98,6 +100,7 @@ def judge(
         own_cost=_own_cost(facts.last), next_command=_next_command(facts, verdict, findings),
         heap=heap_report(facts, top=top, tables=objects, collected=collected), pools=pool_report(facts.run, top),
         buffers=buffer_report(facts, top) if objects else None,
+        chunks=chunk_report(facts, top=top, tables=objects),
     )  # fmt: skip
 
 
@@ -257,7 +260,8 @@ def _source(dump: Dump) -> Source:
 def _totals(facts: Facts) -> Totals:
     metas = [dump.meta for dump in facts.dumps]
     residence = facts.residence
-    segments = tuple(Segment(name, SEGMENT_LABELS[name], residence.parts[name]) for name in SEGMENT_NAMES)
+    labels = SEGMENT_LABELS | ({"malloc_free": MEASURED_LABEL} if residence.malloc_measured else {})
+    segments = tuple(Segment(name, labels[name], residence.parts[name]) for name in SEGMENT_NAMES)
     return Totals(
         rss_bytes=tuple(meta.process.rss_bytes or None for meta in metas),
         live_bytes=tuple(meta.totals.live_bytes for meta in metas),

@@ -91,7 +91,7 @@ TABLE_FOLDERS: dict[str, set[str]] = {
     "pools": {"pool"},
     "rules": {"rule", "made", "lent", "unused"},
     "reports": {
-        "report_format", "first_screen", "heap_screen", "pool_screen", "buffer_screen", "pieces", "holding",
+        "report_format", "first_screen", "heap_screen", "pool_screen", "buffer_screen", "chunk_screen", "pieces", "holding",
         "holding_dot", "gate_lines", "markdown_text",
     },
     "telemetry": {"exporter"},

@@ -10,11 +10,12 @@ The system splits resident memory into anonymous, mapped files and shared.  File
 recorder's ledger, up to its size, and the rest.  Anonymous memory is claimed by
 
 * live Python objects: blocks of the domains ``mem`` and ``obj``, estimated in a sampled run;
-* free inside pymalloc: arenas taken since recording began, minus the blocks of up to 512 bytes; larger ones it hands
-  on to malloc;
+* free inside pymalloc: what is free and resident in the arenas taken since recording began, where that was measured;
+  else these arenas, minus the blocks of up to 512 bytes; larger ones it hands on to malloc;
 * live native and raw blocks: what C code got from malloc;
 * mappings of the program;
-* free inside malloc: what its heaps hold beyond live blocks and beyond all that was there before, hence "at least";
+* free inside malloc: what is free and resident in its heaps, where that was measured; else what they hold beyond live
+  blocks and beyond all that was there before, hence "at least";
 * what was there before recording began: the interpreter itself.
 
 What remains is unknown: thread stacks, data of libraries, the rest of malloc's free memory, memory taken by ways
@@ -36,6 +37,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leakscope.analysis.occupancy import idle_bytes
+from leakscope.model.chunks import ARENA, HEAP, NO_THREAD
 from leakscope.model.report import SEGMENT_NAMES
 
 if TYPE_CHECKING:
@@ -66,11 +69,14 @@ class Residence:
         By the names of ``SEGMENT_NAMES``, in that order; they add up to ``rss_bytes``; none is negative.
     unbacked_bytes : int
         Claimed, but not resident.
+    malloc_measured : bool
+        What is free inside malloc was measured: it is no lower bound.
     """
 
     rss_bytes: int
     parts: Mapping[str, int]
     unbacked_bytes: int
+    malloc_measured: bool = False
 
 
 def where_memory_went(dump: Dump) -> Residence:
@@ -96,7 +102,7 @@ def where_memory_went(dump: Dump) -> Residence:
     # Resident memory and its parts are read one after the other: the system may have moved in between.
     rss = max(process.rss_bytes, sum(parts.values()))
     parts["unknown"] = rss - sum(parts.values())
-    return Residence(rss, parts, unbacked)
+    return Residence(rss, parts, unbacked, _free_in_heaps(dump) is not None)
 
 
 def anonymous_claims(dump: Dump) -> dict[str, int]:
@@ -125,11 +131,14 @@ def anonymous_claims(dump: Dump) -> dict[str, int]:
     return {
         "python_objects": held(objects & ~large),
         "large_objects": held(objects & large),
-        "pymalloc_free": max(totals.arena_bytes - held(in_arenas), 0),
+        "pymalloc_free": _first_known(_free_in_arenas(dump), max(totals.arena_bytes - held(in_arenas), 0)),
         "small": held(native & ~large),
         "large": held(native & large),
         "mappings": max(totals.mapping_bytes, held(_in_domains(dump, "mapping"))),
-        "malloc_free": max((process.malloc_heap_bytes or 0) - in_heaps - process.began_rss_anon_bytes, 0),
+        "malloc_free": _first_known(
+            _free_in_heaps(dump),
+            max((process.malloc_heap_bytes or 0) - in_heaps - process.began_rss_anon_bytes, 0),
+        ),
         "before": process.began_rss_anon_bytes,
     }
 
@@ -160,6 +169,24 @@ def settle(claims: Mapping[str, int], capacity: int) -> tuple[dict[str, int], in
             settled[name] -= share
             excess -= share
     return settled, taken_off
+
+
+def _free_in_arenas(dump: Dump) -> int | None:
+    """Of arenas taken since recording began; those from before are in what was there before."""
+    chunks = dump.chunks
+    return _sum_if_known(idle_bytes(chunks)[(chunks.kind == ARENA) & (chunks.thread != NO_THREAD)])
+
+
+def _free_in_heaps(dump: Dump) -> int | None:
+    return _sum_if_known(idle_bytes(dump.chunks)[dump.chunks.kind == HEAP])
+
+
+def _sum_if_known(values: Column) -> int | None:
+    return round(float(values.sum())) if len(values) and np.isfinite(values).all() else None
+
+
+def _first_known(measured: int | None, otherwise: int) -> int:
+    return otherwise if measured is None else measured
 
 
 def _in_domains(dump: Dump, *names: str) -> Column:

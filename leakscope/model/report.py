@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
     from leakscope.model.buffer_report import BufferReport
+    from leakscope.model.chunk_report import ChunkReport
     from leakscope.model.dump import Death, Health
     from leakscope.model.finding import Finding, Verdict
     from leakscope.model.heap_report import HeapReport
@@ -261,6 +262,8 @@ class Report:
         About pools; None if the last source knows of none.
     buffers : BufferReport or None
         About the buffer protocol; None if nobody asked, or the last source knows nothing of it.
+    chunks : ChunkReport or None
+        About arenas, heaps and mappings; None if the last source knows of none.
     schema : str
     """
 
@@ -280,4 +283,5 @@ class Report:
     heap: HeapReport | None = None
     pools: PoolReport | None = None
     buffers: BufferReport | None = None
+    chunks: ChunkReport | None = None
     schema: str = SCHEMA

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from leakscope.reports.buffer_screen import buffer_tables
+from leakscope.reports.chunk_screen import chunk_tables
 from leakscope.reports.heap_screen import heap_sections, heap_tables, objects_in_brief
 from leakscope.reports.pieces import Column, Item, Line, Part, Section, Table, outside, printable
 from leakscope.reports.pool_screen import pool_tables
@@ -77,7 +78,13 @@ def first_screen(report: Report) -> FirstScreen:
         objects=tuple(objects_in_brief(report)),
         findings=tuple(_items(report)),
         more_findings=f"and {rest} more in the JSON report" if rest > 0 else "",
-        tables=(*pool_tables(report), *_tables(report), *heap_tables(report), *buffer_tables(report)),
+        tables=(
+            *pool_tables(report),
+            *_tables(report),
+            *chunk_tables(report),
+            *heap_tables(report),
+            *buffer_tables(report),
+        ),
         sections=tuple(heap_sections(report)),
         not_seen=tuple(printable(note) for note in report.notes),
         own_cost=_own_cost(report),

@@ -18,6 +18,7 @@ from leakscope.reports.report_format import ReportFormat
 if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
     from leakscope.model.buffer_report import BufferReport
+    from leakscope.model.chunk_report import ChunkReport
     from leakscope.model.finding import Evidence, Finding
     from leakscope.model.heap_report import HeapReport
     from leakscope.model.report import Report, TableRow
@@ -72,6 +73,7 @@ def as_document(report: Report) -> dict[str, Any]:
         "heap": _heap(report.heap) if report.heap else None,
         "pools": _tidy(asdict(report.pools)) if report.pools else None,
         "buffers": _buffers(report.buffers) if report.buffers else None,
+        "chunks": _chunks(report.chunks) if report.chunks else None,
         "own_cost": _tidy(asdict(report.own_cost)) if report.own_cost else None,
         "next_command": report.next_command,
     }
@@ -135,6 +137,13 @@ def _buffers(buffers: BufferReport) -> dict[str, Any]:
     for name in ("exports", "pinned"):
         for row, made in zip(document[name], getattr(buffers, name), strict=True):
             row["stack"] = [_frame(frame) for frame in made.stack]
+    return document
+
+
+def _chunks(chunks: ChunkReport) -> dict[str, Any]:
+    document: dict[str, Any] = _tidy(asdict(chunks))
+    for row in document["rows"]:
+        row["address"] = f"0x{row['address']:x}"
     return document
 
 

@@ -96,6 +96,34 @@ def test_free_memory_inside_malloc_is_what_its_heaps_hold_beyond_all_else() -> N
     assert anonymous_claims(drawn)["malloc_free"] == (20 - 4 - 3) * MIB
 
 
+def test_what_was_measured_to_be_free_needs_no_guess() -> None:
+    measured = {"used_bytes": MIB // 4, "free_bytes": 3 * MIB // 4, "resident_bytes": MIB // 2}
+    drawn = dump(
+        live({"f@a.py:1": (10, 64)})
+        + chunks({"f@a.py:1": (4, MIB)}, **measured)
+        + chunks({"": (2, MIB)}, thread=None, **measured)  # there before, as what was there before says
+        + chunks({"": 8 * MIB}, kind="heap", thread=None, used_bytes=MIB, free_bytes=6 * MIB, resident_bytes=8 * MIB),
+        process={"malloc_heap_bytes": 20 * MIB, "began_rss_anon_bytes": MIB},
+    )
+
+    claims = anonymous_claims(drawn)
+
+    assert (claims["pymalloc_free"], claims["malloc_free"]) == (MIB, 6 * MIB)
+    assert where_memory_went(drawn).malloc_measured
+
+
+def test_if_one_heap_was_not_measured_what_malloc_holds_is_the_bound_again() -> None:
+    heap = {"kind": "heap", "thread": None}
+    drawn = dump(
+        chunks({"": 8 * MIB}, used_bytes=MIB, free_bytes=6 * MIB, resident_bytes=8 * MIB, **heap)
+        + chunks({"": 2 * MIB}, label="arena 1", **heap),
+        process={"malloc_heap_bytes": 20 * MIB, "began_rss_anon_bytes": 4 * MIB},
+    )
+
+    assert anonymous_claims(drawn)["malloc_free"] == 16 * MIB
+    assert not where_memory_went(drawn).malloc_measured
+
+
 def test_objects_too_large_for_arenas_lie_in_mallocs_heaps() -> None:
     heaps = {"malloc_heap_bytes": 20 * MIB, "began_rss_anon_bytes": 4 * MIB}
     drawn = dump(

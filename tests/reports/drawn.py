@@ -192,7 +192,38 @@ def buffers() -> Report:
     return judge([with_buffers(dump, *views, acquired=acquired, released=61_044, foreign=12, unseen=9)], objects=True)
 
 
+def chunked() -> Report:
+    """Heaps and arenas with little in them: one of ended threads, one with few blocks, all as ``show`` tells it."""
+    arena, further, main = 0x7E0000000000, 0x7F0040000000, 0x555500000000
+    moment = (
+        live({"main@app.py:3 > load@app/table.py:12": (4000, 48)}, thread="loader", address=arena)
+        + live({"main@app.py:3 > load@app/table.py:12": (9, 3000)}, thread="loader", address=further, domain="native")
+        + live({"main@app.py:3 > index@app/table.py:30": (300, 2000)}, address=main, domain="native")
+        + live({"": (5, 900)}, address=main + 5 * MIB, domain="raw")
+        + chunks(
+            {"main@app.py:3 > load@app/table.py:12": (3, MIB)}, thread="loader", address=arena,
+            used_bytes=70_000, free_bytes=970_000, largest_free_bytes=81_920, resident_bytes=MIB, dirty_bytes=MIB,
+            swapped_bytes=0,
+        )
+        + chunks(
+            {"": 8 * MIB}, kind="heap", thread=None, address=main, label="main", used_bytes=1_500_000,
+            free_bytes=6_800_000, largest_free_bytes=3 * MIB, resident_bytes=7 * MIB, dirty_bytes=7 * MIB,
+            swapped_bytes=65_536, trimmable_bytes=2 * MIB, attached_threads=1,
+        )
+        + chunks(
+            {"": 4 * MIB}, kind="heap", thread=None, address=further, label="arena 1", used_bytes=27_216,
+            free_bytes=4_100_000, largest_free_bytes=2 * MIB, resident_bytes=4 * MIB, dirty_bytes=4 * MIB,
+            swapped_bytes=0, trimmable_bytes=MIB, attached_threads=0,
+        )
+        + chunks({"main@app.py:3 > ring@app/ring.py:9": 24 * MIB}, kind="mapping", resident_bytes=5 * MIB)
+        + chunks({"": 2 * MIB}, kind="shared", thread=None, label="psm_1", resident_bytes=2 * MIB)
+        + chunks({"": 32 * MIB}, kind="mapping", thread=None, label="thread stack", resident_bytes=16 << 10)
+    )  # fmt: skip
+    return judge([dump(moment, rss_bytes=64 * MIB)], objects=True)
+
+
 REPORTS = {
     "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped, "objects": objects,
     "compared": compared, "pools": pools, "buffers": buffers,
+    "chunked": chunked,
 }  # fmt: skip

@@ -30,7 +30,7 @@ def document(name: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers"])
+@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers", "chunked"])
 def test_the_document_is_the_golden_one(name: str) -> None:
     assert_golden(render(REPORTS[name]()), f"json/{name}.json")
 

@@ -12,7 +12,7 @@ from leakscope.reports import markdown, terminal
 from leakscope.reports.markdown_text import escaped
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers"])
+@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers", "chunked"])
 def test_the_page_is_the_golden_one(name: str) -> None:
     assert_golden(markdown.render(REPORTS[name]()), f"markdown/{name}.md")
 

@@ -17,7 +17,9 @@ from leakscope.reports.terminal import draw_table, fitting, render
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "mapped", "objects", "compared", "pools", "buffers"])
+@pytest.mark.parametrize(
+    "name", ["growing", "stable", "unknown", "mapped", "objects", "compared", "pools", "buffers", "chunked"]
+)
 @pytest.mark.parametrize("width", [100, 60])
 def test_the_first_screen_is_the_golden_one(name: str, width: int) -> None:
     assert_golden(render(REPORTS[name](), width=width), f"terminal/{name}-{width}.txt")
