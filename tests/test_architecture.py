@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "live": {"errors"},
     "companion": {"errors", "model", "capture", "api"},
     "pytest_plugin": {
-        "errors", "units", "model", "native", "api", "capture.itself", "analysis.sources", "trials", "policy",
+        "errors", "units", "model", "native", "api", "capture.itself", "analysis.sources", "trials",
     },
 }  # fmt: skip
 
@@ -76,7 +76,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "cli": {"click", "rich", "tomli"},  # tomli where the standard library has no tomllib yet
     "policy": {"tomli"},  # as in cli
     "live": {"objgraph", "pympler"},
-    "pytest_plugin": {"pytest", "_pytest", "tomli"},
+    "pytest_plugin": {"pytest", "_pytest"},
 }
 
 # Part: what it may import for types only, under TYPE_CHECKING.

@@ -189,7 +189,7 @@ class Facts:
     @cached_property
     def slack(self) -> Slack | None:
         """Memory that allocators hold and nobody uses, if there is so much of it that it matters."""
-        return find_slack(self.run, self.window)
+        return find_slack(self.run, (max(self.work.imported_s, WARM_UP * self.end_s), self.end_s))
 
     @cached_property
     def lending(self) -> tuple[PoolUse, ...]:

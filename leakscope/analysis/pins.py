@@ -53,7 +53,7 @@ class Pins:
     objects : ndarray of int64
         The objects, if told by type.
     blocks, bytes : float
-        How many in these cells, and how much; estimates if told by place in a sampled run.
+        How many of them, and how much; estimates if told by place in a sampled run.
     cells, of_cells : int
         How many cells they keep, and how many there are.
     """
@@ -150,7 +150,7 @@ def _objects(walked: Walked) -> _Lying:
 
 
 def _cells(table: ChunkTable, chunks: I8, lying: _Lying) -> tuple[I8, tuple[I8, I8], int]:
-    """What lies in mostly free cells; pairs of cell and group that keeps it; how many such cells there are."""
+    """What keeps mostly free cells, with doubles; pairs of cell and group that keeps it; how many cells are kept."""
     inside: list[I8] = []
     kept: list[I8] = []
     keepers: list[I8] = []
@@ -168,7 +168,7 @@ def _cells(table: ChunkTable, chunks: I8, lying: _Lying) -> tuple[I8, tuple[I8, 
         alone = np.setdiff1d(np.flatnonzero(free), cell)
         above = np.searchsorted(cell, alone)
         alone, above = alone[above < len(members)], above[above < len(members)]
-        inside.append(members[free[cell]])
+        inside += [members[free[cell]], members[above]]
         kept += [count + cell[free[cell]], count + alone]
         keepers += [lying.group[members[free[cell]]], lying.group[members[above]]]
         count += len(free)

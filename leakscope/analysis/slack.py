@@ -107,7 +107,7 @@ def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None
     run : sequence of Dump
         In time order.
     window : (float, float)
-        When the program is judged; what comes later is its end.
+        From after the imports until what is the program's end.
     """
     idle = [idle_bytes(dump.chunks) for dump in run]
     most = max(float(each.sum()) for each in idle)
@@ -117,7 +117,8 @@ def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None
         shown, key=lambda number: (run[number].meta.reason not in _ENDS, run[number].load_heap is not None, number)
     )
     dump, found = run[at], idle[at]
-    least = max(LEAST_BYTES, LEAST_SHARE * dump.meta.process.rss_bytes)
+    process = dump.meta.process
+    least = max(LEAST_BYTES, LEAST_SHARE * (process.rss_bytes - process.ledger_bytes))
     if found.sum() < least:
         return None
     stretch = longest_stretch(*unused_over_time(run), least)
@@ -126,7 +127,7 @@ def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None
     rose = _rose_alone(run[-1], window, least)
     if rose and found.sum() >= _EXPLAINED * rose:
         return Slack(dump, found, None, rose)
-    peaks = _peaks(run[-1], float(found.sum())) if dump is run[-1] else 0
+    peaks = _peaks(run[-1], window[0], float(found.sum())) if dump is run[-1] else 0
     return Slack(dump, found, None, 0.0, peaks) if peaks else None
 
 
@@ -149,16 +150,16 @@ def _rose_alone(dump: Dump, window: tuple[float, float], least: float) -> float:
     return rose if rose >= least and live.step <= _LEVEL * rose else 0.0
 
 
-def _peaks(dump: Dump, idle: float) -> int:
+def _peaks(dump: Dump, start_s: float, idle: float) -> int:
     """
     How many peaks live memory had, if what some of them had taken went back, and now it does not; else zero.
 
     A peak is where live memory gets above the upper mark and then below the lower one.
     """
     series = dump.series
-    known = np.isfinite(series.live_bytes) & np.isfinite(series.rss_bytes)
+    known = np.isfinite(series.live_bytes) & np.isfinite(series.rss_bytes) & (series.time_s >= start_s)
     live, resident = series.live_bytes[known], (series.rss_bytes - series.ledger_bytes)[known]
-    if len(live) == 0 or np.ptp(live) < idle:
+    if len(live) == 0 or np.ptp(live) < _WENT_BACK * idle:
         return 0
     lower, upper = (live.min() + mark * np.ptp(live) for mark in _MARKS)
     marked = np.flatnonzero((live > upper) | (live < lower))

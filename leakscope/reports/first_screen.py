@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leakscope.model.finding import Finding
     from leakscope.model.report import Report, Source, Sparkline, TableRow
 
+MOST_CHUNKS = 3
 MOST_FINDINGS = 5
 _NAMED_THREADS = 2
 _BARS = "▁▂▃▄▅▆▇█"
@@ -184,6 +185,10 @@ def _details(finding: Finding) -> Iterable[str]:
     callers = _callers(finding)
     if callers:
         yield f"called by {callers}"
+    # Chunks of a pool are told one by one: somebody may know an address.
+    chunks = [evidence for evidence in finding.evidence if evidence.claim.startswith("chunk at ")]
+    for chunk in chunks[:MOST_CHUNKS]:
+        yield f"{chunk.claim}: {format_bytes(chunk.value)}"
 
 
 def _callers(finding: Finding) -> str:

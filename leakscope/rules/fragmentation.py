@@ -79,7 +79,7 @@ def _finding(unused: Unused, pool: str, sentence: str, advice: Iterator[str]) ->
 def _arenas(unused: Unused) -> str:
     told = f"{unused.size} lie free in {unused.count_of('arena')} of Python's allocator{unused.how_long}"
     if not unused.pins:
-        return f"Freed memory cannot go back: {told}, each kept by what is alive in it (--exact tells who that is)."
+        return f"Freed memory cannot go back: {told}, each kept by what is alive in it{unused.ask_exact}."
     return f"Freed memory cannot go back: {told}, most of them kept by {unused.pin_words()}."
 
 
@@ -87,7 +87,7 @@ def _heaps(unused: Unused) -> str:
     where = "malloc's heap" if len(unused.chunks) == 1 else f"{unused.count_of('heap')} of malloc"
     told = f"{unused.size} lie free in {where}{unused.how_long}"
     if not unused.pins:
-        return f"Freed memory cannot go back: {told}, in holes between what is alive (--exact tells who that is)."
+        return f"Freed memory cannot go back: {told}, in holes between what is alive{unused.ask_exact}."
     return f"Freed memory cannot go back: {told}, in holes between {unused.pin_words()}."
 
 

@@ -145,10 +145,12 @@ class _Case:
         use, live = self.use, self.dump.allocations
         yield Evidence("for", "lent of these chunks", float(np.nansum(use.chunks.lent_bytes[self.stuck])), "bytes")
         yield Evidence("for", "most that the pool ever lent", use.peak_bytes, "bytes")
-        for chunk in self.stuck[:_MOST_TOLD].tolist():
+        oldest_first = self.stuck[np.argsort(live.born_s[use.chunks.rows[self.stuck]], kind="stable")]
+        for chunk in oldest_first[:_MOST_TOLD].tolist():
             row = use.chunks.rows[chunk]
             thread = self.dump.threads.name_of(int(live.thread[row]))
             age = format_duration(self.dump.meta.elapsed_s - float(live.born_s[row]))
-            handles = len(use.chunks.handles[chunk])
-            claim = f"chunk at {int(live.address[row]):#x}, {age} old, taken by {thread}, buffers lent of it"
-            yield Evidence("for", claim, float(handles), "buffers")
+            lent = len(use.chunks.handles[chunk])
+            kept = f"{lent} buffer{'' if lent == 1 else 's'} of it out" if lent else "nothing of it out"
+            claim = f"chunk at {int(live.address[row]):#x}, {age} old, taken by {thread}, {kept}"
+            yield Evidence("for", claim, float(use.size[chunk]), "bytes")

@@ -117,6 +117,11 @@ class Unused:
         return f" since second {start:.1f}" if start >= 1 else ""
 
     @property
+    def ask_exact(self) -> str:
+        """How to learn who keeps the chunks, if that is not known."""
+        return " (--exact tells who that is)" if self.dump.meta.sampled else ""
+
+    @property
     def labels(self) -> list[str]:
         """The arena of each chunk: a long one has several heaps."""
         strings = self.dump.strings

@@ -133,3 +133,19 @@ def test_free_memory_is_no_excuse_for_what_is_alive_and_grows() -> None:
     codes = [found.code for found in judge(series(*moments, rss_bytes=120 * MIB)).findings]
 
     assert codes == ["LS501", "LS201"]
+
+
+def test_peaks_that_stay_after_earlier_ones_went_back_are_fragmentation() -> None:
+    """Each batch took the heap and gave it back, but for the last."""
+    moments, rss = [], []
+    for at in range(8):
+        batch = live({BATCH: (20_000, 2048)})
+        moments += [arenas(1) + heap(0, used=40 * MIB) + batch, arenas(1) + (heap(40 * MIB) if at > 6 else heap(0))]
+        rss += [60 * MIB, 60 * MIB if at > 6 else 20 * MIB]
+    dumps = series(*moments, every_s=1.0, rss_bytes=rss)
+
+    (finding,) = findings(dumps)
+
+    assert "after 7 peaks (after earlier ones it went back)" in finding.sentence
+    assert finding.confidence < 0.7
+    assert findings(dumps[:-2]) == ()

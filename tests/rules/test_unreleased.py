@@ -14,6 +14,7 @@ from pool_builders import lent, returned
 from leakscope.analysis.facts import Facts
 from leakscope.model.dump import Dump
 from leakscope.model.finding import Verdict
+from leakscope.reports.first_screen import first_screen
 from leakscope.rules import pooling, unreleased
 from leakscope.verdict import judge
 
@@ -83,6 +84,14 @@ def test_chunks_kept_by_what_was_dropped_are_told_with_the_line_that_acquired_it
         "4 chunks of 16.0 MiB of pool app:Buffer cannot go, 64.0 MiB of 100.0 MiB resident: nobody holds anything in "
         "them, but 3,600 buffers (56.2 MiB), acquired by `read` in app/net.py:20, were dropped without release."
     )
+
+
+def test_the_screen_names_the_oldest_chunks() -> None:
+    (item,) = first_screen(judge(run([4] * 4, kept_in=range(4)))).findings
+
+    chunks = [detail for detail in item.details if detail.startswith("chunk at 0x")]
+    assert len(chunks) == 3
+    assert chunks[0].endswith("3 min old, taken by loop-0, 1 buffer of it out: 16.0 MiB")
 
 
 def test_their_growth_is_not_told_a_second_time() -> None:
