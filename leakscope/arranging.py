@@ -7,11 +7,12 @@ program's first line, and only if somebody named a pool: standard library and co
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import sys
 from typing import TYPE_CHECKING, Any
 
-from leakscope import watching
+from leakscope import observing, watching
 from leakscope.errors import LeakscopeError
 
 if TYPE_CHECKING:
@@ -30,9 +31,13 @@ def arrange(text: str) -> None:
     Parameters
     ----------
     text : str
-        A line for each: ``module:Class``, then words with their values, between tabs.
+        A line for each: ``module:Class``, then words with their values, between tabs; or the name of a library whose
+        pools tell of themselves.
     """
-    wanted = _Wanted([_Pool(line.split("\t")) for line in text.splitlines() if line])
+    lines = [line for line in text.splitlines() if line]
+    if any(line in observing.OBSERVERS for line in lines):
+        atexit.register(observing.observe)  # runs before the dump at the exit, and after the program's own
+    wanted = _Wanted([_Pool(line.split("\t")) for line in lines if line not in observing.OBSERVERS])
     wanted.look()
     if wanted.waiting:
         sys.meta_path.insert(0, _Finder(wanted))

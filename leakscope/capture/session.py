@@ -7,7 +7,7 @@ inside the traced program, so it uses the standard library and the core only.
 
 from __future__ import annotations
 
-from leakscope import native
+from leakscope import native, observing
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -16,7 +16,8 @@ def dump(timeout_s: float = DEFAULT_TIMEOUT_S, heap: bool = True) -> str:
     """
     The path of a dump of this process, complete when this returns.
 
-    The calling thread waits; other threads go on, once the heap is frozen for the walk over the objects.
+    The calling thread waits; other threads go on, once the heap is frozen for the walk over the objects.  Libraries
+    whose pools tell of themselves (pyarrow, torch) are asked before.
 
     Parameters
     ----------
@@ -37,4 +38,5 @@ def dump(timeout_s: float = DEFAULT_TIMEOUT_S, heap: bool = True) -> str:
     """
     if not timeout_s > 0:
         raise ValueError("timeout_s must be above zero")
+    observing.observe()
     return native.request_dump(timeout_s, heap)

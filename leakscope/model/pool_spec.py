@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LISTS = ("acquire", "retain", "release", "touch")
 WORDS = (*LISTS, "size", "name", "pool")
+LIBRARIES = ("pyarrow", "torch")
+"""Libraries whose pools tell of themselves, at the exit if they are named, and at each ``leakscope.dump()``."""
 _CLASS = r"[\w.]+:[\w.]+"
 _SPEC = re.compile(rf"\s*({_CLASS})\s*(?:\((.*)\))?\s*", re.DOTALL)
 _VALUE = re.compile(r"[\w.]+")
@@ -25,7 +27,8 @@ _EXAMPLE = "write it as 'app.pool:Buffer(acquire=take, retain=retain, release=re
 
 def parse_pool(text: str) -> str:
     """
-    The line for a pool that was written as ``module:Class(acquire=take, release=give+close, pool=module:Class)``.
+    The line for a pool that was written as ``module:Class(acquire=take, release=give+close, pool=module:Class)``, or
+    as one of `LIBRARIES`.
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ def parse_pool(text: str) -> str:
     UsageError
         If it is not written so.
     """
+    if text.strip() in LIBRARIES:
+        return text.strip()
     found = _SPEC.fullmatch(text)
     if found is None:
         raise UsageError(f"{text!r} names no pool", _EXAMPLE)
@@ -51,7 +56,7 @@ def parse_pool(text: str) -> str:
 
 def pool_of_table(name: str, table: Mapping[str, Any]) -> str:
     """
-    The line for a pool that is a table: ``[tool.leakscope.pools.NAME]`` with ``class`` and the words.
+    The line for a pool that is a table: ``[tool.leakscope.pools.NAME]`` with ``class`` and the words, or ``library``.
 
     Parameters
     ----------
@@ -65,6 +70,8 @@ def pool_of_table(name: str, table: Mapping[str, Any]) -> str:
         If a word is missing, unknown, or has a wrong value.
     """
     where = f"tool.leakscope.pools.{name}"
+    if isinstance(table, dict) and table.get("library") in LIBRARIES and len(table) == 1:
+        return str(table["library"])
     if not isinstance(table, dict) or not isinstance(table.get("class"), str):
         raise UsageError(f"{where} has no class", f'write class = "module:Class" in [{where}]')
     if not re.fullmatch(_CLASS, table["class"]):

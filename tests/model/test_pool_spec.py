@@ -14,6 +14,7 @@ from leakscope.model.pool_spec import parse_pool, pool_of_table
     ("text", "line"),
     [
         ("app.pool:Buffer", "app.pool:Buffer"),
+        (" pyarrow ", "pyarrow"),
         ("app:Outer.Buffer(release=close)", "app:Outer.Buffer\trelease=close"),
         (
             " app:Buffer ( acquire = take, release=give+close , size=2048, pool=app:Pool ) ",
@@ -52,8 +53,20 @@ def test_a_table_is_the_same_line_and_its_name_the_pools() -> None:
     assert pool_of_table("buffers", table) == "app:Buffer\tname=buffers\trelease=give close\tsize=64"
 
 
+def test_a_library_whose_pools_tell_of_themselves_is_its_name() -> None:
+    assert pool_of_table("arrow", {"library": "pyarrow"}) == "pyarrow"
+
+
 @pytest.mark.parametrize(
-    "table", [{}, {"class": 3}, {"class": "app"}, {"class": "app:B", "frees": "x"}, {"class": "app:B", "size": [1, 2]}]
+    "table",
+    [
+        {},
+        {"library": "numpy"},
+        {"class": 3},
+        {"class": "app"},
+        {"class": "app:B", "frees": "x"},
+        {"class": "app:B", "size": [1, 2]},
+    ],
 )
 def test_a_table_that_is_wrong_is_one_clear_error(table: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"tool\.leakscope\.pools\.buffers"):
