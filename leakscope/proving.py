@@ -43,6 +43,8 @@ DID_MORE = 0.0005
 listen, and the number of iterations means nothing."""
 TAKEN_DOWN = 0.5
 """What a last dump has less than, in parts of the most before, was taken down."""
+STEADY = 0.8
+"""What is built up does not fall below this part of the most before, until it is taken down."""
 _LEAST_DUMPS = 3
 _SEVERITY = list(Verdict)
 _SEED = "PYTHONHASHSEED"
@@ -154,7 +156,11 @@ def _run_once(plan: Plan, policy: Policy, number: int, work: float | None, run: 
     dumps = [open_dump(path) for path in paths]
     report = judge(dumps)
     working = _while_working(dumps, report)
-    trial = Trial(working or report, work, _unit(plan), elapsed_s, whole=not _took_down(dumps))
+    taken_down = _took_down(dumps)
+    trial = Trial(
+        working or report, work, _unit(plan), elapsed_s,
+        whole=not taken_down, built_bytes=built_bytes(dumps[-1]) if taken_down else None,
+    )  # fmt: skip
     return _Run(trial, _alloc_blocks(dumps))
 
 
@@ -174,6 +180,18 @@ def _took_down(dumps: Sequence[Dump]) -> bool:
     last = dumps[-1]
     most = max([dump.meta.totals.live_bytes for dump in dumps] + [int(value) for value in last.series.live_bytes])
     return last.meta.totals.live_bytes < TAKEN_DOWN * most
+
+
+def built_bytes(last: Dump) -> int | None:
+    """What a program had built when it took it down; None if live memory had fallen before, as that of a sawtooth."""
+    most = 0.0
+    lives = [float(value) for value in last.series.live_bytes if value == value]
+    top = max(range(len(lives)), key=lives.__getitem__, default=0)
+    for value in lives[: top + 1]:
+        if value < STEADY * most:
+            return None
+        most = max(most, value)
+    return round(most) or None
 
 
 def _filled(word: str, plan: Plan, work: float | None) -> str:

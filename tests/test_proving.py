@@ -19,7 +19,7 @@ from leakscope.model.gate import GateResult
 from leakscope.model.plan import Plan
 from leakscope.model.policy import Baseline, Policy
 from leakscope.model.recording import End, Recording
-from leakscope.proving import claim, clear, prove
+from leakscope.proving import built_bytes, claim, clear, prove
 
 
 class Stage:
@@ -81,6 +81,18 @@ def test_what_is_there_once_passes_after_a_second_look(tmp_path: Path) -> None:
     stage = Stage(tmp_path, once=5_000_000)
 
     assert (stage.prove().status, len(stage.asked)) == ("passed", 2)
+
+
+def test_what_a_program_had_built_is_told_from_a_sawtooth() -> None:
+    life = Life()
+    for at in np.linspace(0.01, 9.9, 200):
+        life.add("main@app.py:3 > keep@app.py:5", 1000, float(at), 10.0)
+    built = recorded(life, 12.0)
+    for at in np.linspace(0.01, 9.9, 10):
+        life.add("main@app.py:3 > saw@app.py:6", 900_000, float(at), float(at) + 0.5)
+
+    assert built_bytes(built) == 200_000
+    assert built_bytes(recorded(life, 12.0)) is None
 
 
 def test_a_program_that_is_deaf_to_iterations_is_said_so_and_judged_by_coming_back(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ class Trial:
         How long it took; None if nobody looked.
     whole : bool
         Whether what the program had built was there to its end, and not taken down before the last dump.
+    built_bytes : int or None
+        If it was taken down: what was alive before; None if live memory had gone up and down until then, too.
     """
 
     report: Report
@@ -60,6 +62,12 @@ class Trial:
     unit: WorkUnit = "iteration"
     elapsed_s: float | None = None
     whole: bool = True
+    built_bytes: int | None = None
+
+    @property
+    def end_bytes(self) -> int | None:
+        """What was alive when the work was done; None if nobody can tell."""
+        return self.report.totals.live_bytes[-1] if self.whole else self.built_bytes
 
 
 @dataclass(frozen=True, slots=True)

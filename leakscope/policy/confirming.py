@@ -139,7 +139,7 @@ def total_rate(trials: Sequence[Trial]) -> float | None:
 
 def unnamed_rate(trials: Sequence[Trial]) -> float:
     """
-    Bytes that each further iteration adds to what is alive at the end, where that is a leak's way; else 0.
+    Bytes that each further iteration adds to what is alive when the work is done, where that is a leak's way; else 0.
 
     Parameters
     ----------
@@ -147,23 +147,21 @@ def unnamed_rate(trials: Sequence[Trial]) -> float:
         It must be more than what a program's data take, and not slow down from one pair of runs to the next.
     """
     ends = {
-        trial.work: trial.report.totals.live_bytes[-1]
+        trial.work: trial.end_bytes
         for trial in trials
-        if trial.work is not None and trial.unit == "iteration" and trial.whole
+        if trial.work is not None and trial.unit == "iteration" and trial.end_bytes is not None
     }
-    works = sorted(work for work, end in ends.items() if end is not None)
-    pairs = list(pairwise(works))
-    rates = [((ends[after] or 0) - (ends[before] or 0)) / (after - before) for before, after in pairs]
+    works = sorted(ends)
+    rates = [(ends[after] - ends[before]) / (after - before) for before, after in pairwise(works)]
     if not rates or rates[-1] < NO_BLOCK_BYTES or rates[-1] * (works[-1] - works[-2]) < LEAST_BYTES:
         return 0.0
     return rates[-1] if len(rates) < 2 or rates[-1] >= STILL_GROWING * rates[-2] else 0.0
 
 
 def _alive(trials: Sequence[Trial]) -> list[float | None]:
-    """What was alive at the end of runs, or at most if one of them took down what it had built."""
-    if all(trial.whole for trial in trials):
-        return [trial.report.totals.live_bytes[-1] for trial in trials]
-    return [_most_alive(trial) for trial in trials]
+    """What was alive when the work of runs was done, or at most where that is not known of one of them."""
+    ends = [trial.end_bytes for trial in trials]
+    return [*ends] if None not in ends else [_most_alive(trial) for trial in trials]
 
 
 def _most_alive(trial: Trial) -> float | None:

@@ -97,7 +97,9 @@ def _could_do_more(trials: Sequence[Trial], *, thin: bool) -> bool:
     What was found out by one run alone is found out by two: memory that leaks is more at the end of the second.
     """
     last = trials[-1]
-    return last.work is not None and (thin or (len(trials) == 1 and last.unit == "iteration" and last.whole))
+    return last.work is not None and (
+        thin or (len(trials) == 1 and last.unit == "iteration" and last.end_bytes is not None)
+    )
 
 
 def _asks_for_more(decision: Decision, trials: Sequence[Trial]) -> bool:

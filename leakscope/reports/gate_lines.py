@@ -118,6 +118,8 @@ def gain_of(finding: Finding) -> str:
     growth, kind = finding.growth, finding.subject.kind
     size = format_bytes(growth.bytes, signed=True) if growth else format_bytes(finding.bytes)
     count = growth.count if growth else finding.count
+    if not count:
+        return size
     return f"{size} in {format_count(count)} {kind[:-1] if count == 1 and kind.endswith('s') else kind}"
 
 
@@ -195,8 +197,11 @@ def what_next(result: GateResult) -> Iterator[str]:
 def stale_text(entry: BaselineEntry, result: GateResult) -> str:
     """An entry of the baseline that was not seen."""
     what = f"{entry.code} {entry.what}".strip()
-    return printable(f"{what} ({entry.fingerprint}, known since {entry.added}) was not seen: leave it out with "
-                     f"--update-baseline" + (f"; {entry.note}" if entry.note else ""))  # fmt: skip
+    note = f"; {entry.note}" if entry.note else ""
+    return printable(
+        f"{what} ({entry.fingerprint}, known since {entry.added}{note}) was not seen: once it is fixed, leave it out "
+        "with --update-baseline"
+    )
 
 
 def _site(finding: Finding) -> str:

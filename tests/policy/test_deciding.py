@@ -36,6 +36,18 @@ def test_nothing_found_is_found_twice_where_the_program_can_do_more() -> None:
     assert not gate([replace(first, whole=False)]).undecided
 
 
+def test_what_was_built_before_it_was_taken_down_counts_as_the_end() -> None:
+    def run(work: int, built: int | None) -> Trial:
+        return replace(trial(work=work, live=(0, 50)), whole=False, built_bytes=built)
+
+    grows = [run(100, 200 * KIB), run(200, 400 * KIB), run(400, 800 * KIB)]
+
+    assert gate(grows[:1]).undecided
+    assert gate(grows).status == "inconclusive"
+    assert gate([run(100, 200 * KIB), run(200, 201 * KIB)]).status == "passed"
+    assert (gate([run(100, None)]).status, gate([run(100, None)]).undecided) == ("passed", False)
+
+
 def test_memory_that_grows_with_the_work_and_has_no_name_is_inconclusive_unless_it_slows() -> None:
     def run(work: int, live: int) -> Trial:
         return trial(work=work, live=(0, live))
