@@ -18,7 +18,7 @@ Needs
 Not when
     The container says how much it keeps at most.  A quarter of what was new in the second dump is gone in the last.
     Threads or nobody hold the objects.  Imports made them, or nobody knows who did.  The totals of their line are
-    level, fall or slow down.
+    level, fall or slow down as long as the program works.
 
 Example
     ``fixtures/programs/piling/visits.py`` beside its quiet twin.
@@ -36,6 +36,7 @@ from leakscope.analysis.containers import container_of, hang_in_chains, is_the_s
 from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
+from leakscope.analysis.series import trend
 from leakscope.analysis.walked import ENOUGH_BIRTHS
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
@@ -93,9 +94,15 @@ def _counts(group: Staying) -> bool:
 
 
 def _is_still(facts: Facts, made: Made) -> bool:
-    """Whether the function that made them is seen not to grow as a whole."""
-    function = int(facts.function_of_site[facts.sites.by_stack[made.stack]])
-    return judge_group(facts.by_function, function, 0.0).trend.shape in _STILL
+    """Whether the function that made them is seen not to grow as a whole, as long as the program worked."""
+    groups, function = facts.by_function, int(facts.function_of_site[facts.sites.by_stack[made.stack]])
+    if judge_group(groups, function, 0.0).trend.shape not in _STILL:
+        return False
+    start, end = groups.window(function)
+    done = min(facts.work.done_s, end)
+    times, values = groups.values(function)
+    at_work = times <= done
+    return trend(times[at_work], values[at_work], min(start, done), done, least=0.0).shape in _STILL
 
 
 class _Case:

@@ -35,7 +35,7 @@ def one_trial(name: str, seed: int, options: argparse.Namespace) -> dict[str, An
             PROGRAM, Path(folder), python=options.python, options=EXACT if options.exact else (),
             arguments=[name, str(seed), str(options.iterations)],
         )  # fmt: skip
-    return recording.report
+        return recording.report
 
 
 def claims_in(report: dict[str, Any], leaks: bool) -> list[dict[str, Any]]:
