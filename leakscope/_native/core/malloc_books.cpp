@@ -75,13 +75,13 @@ class Measuring {
     if (main_ == 0) main_ = find_main_arena(heap.span);
     const auto arena = main_ != 0 ? read_arena(door_, main_) : std::nullopt;
     if (!arena) {
-      settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, 0, true}));
+      settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, true}));
       return;
     }
     heap.span.end = heap.span.begin + arena->bytes;
     arena_of_[&heap] = main_;
     arenas_[main_] = *arena;
-    settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, arena->top, true}));
+    settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, true}));
   }
 
   void try_further(MallocHeap& heap) {
@@ -96,8 +96,7 @@ class Measuring {
     const std::uint64_t inside = head->arena % heap_most;
     const std::uint64_t first =
         head->previous == 0 ? (head->arena + sizeof(ArenaHead) + 15) / 16 * 16 : heap.span.begin + inside;
-    const std::uint64_t top = heap.span.contains(arena->top) ? arena->top : 0;
-    settle(heap, walk_pieces(door_, {first, heap.span.end, top, false}));
+    settle(heap, walk_pieces(door_, {first, heap.span.end, false}));
   }
 
   void settle(MallocHeap& heap, const PieceBooks& books) {

@@ -23,7 +23,7 @@ struct MallocHeap {
 // Fills in all that can be known of the heaps. `library` is the C library's own data, where the main arena lies.
 // Pieces that threads keep for themselves (tcache: at most 7 of a size, below 1 KiB) count as used, as in malloc_info;
 // those in fast bins as free, but are no part of the largest piece. Of a process that runs a heap is as it was at the
-// moments of the reads; one that changed so that the sizes lead astray is tried again, and is then not known.
+// moments of the reads; one that changed so much that the sizes lead astray everywhere is tried again, and is then not known.
 // Cost: reads all pages with headers of pieces in them, some 2 GB/s.
 void measure_heaps(const MemoryDoor& door, std::span<MallocHeap> heaps, std::span<const Span> library);
 

@@ -66,35 +66,84 @@ bool can_be(const Head& head, std::uint64_t piece, const PieceWalk& walk) noexce
   return size >= least_piece || (!walk.main && size == header && room == 2 * header);
 }
 
+// Walks one heap; see the header.
+class Walker {
+ public:
+  Walker(const MemoryDoor& door, const PieceWalk& walk) : window_(door, walk.end), walk_(walk) {}
+
+  PieceBooks books() {
+    std::uint64_t piece = walk_.first;
+    Head head;
+    if (walk_.first + header > walk_.end || !window_.head(piece, head)) return {};
+    while (!is_end_mark(head, piece, walk_)) {
+      Head next;
+      const std::uint64_t size = head.size();
+      if (piece + size == walk_.end && can_be(head, piece, walk_)) {
+        add_free(books_, piece, size, walk_.main);  // the top
+        break;
+      }
+      if (!follows(piece, head, next)) {
+        piece = resume(piece, head);
+        if (piece == 0) return {};
+        continue;
+      }
+      if ((next.word & in_use_before) == 0) {
+        add_free(books_, piece, size, true);
+      } else if (size >= least_piece) {
+        books_.used += size;
+      }
+      piece += size;
+      head = next;
+    }
+    books_.sound = true;
+    return std::move(books_);
+  }
+
+ private:
+  // Does another piece come behind this one, and do both say the same?
+  bool follows(std::uint64_t piece, const Head& head, Head& next) {
+    return can_be(head, piece, walk_) && window_.head(piece + head.size(), next) &&
+           ((next.word & in_use_before) != 0 || next.previous_size == head.size()) &&
+           (can_be(next, piece + head.size(), walk_) || is_end_mark(next, piece + head.size(), walk_));
+  }
+
+  // The next place from which several pieces follow each other; 0 if there is none, or too much was skipped.
+  std::uint64_t resume(std::uint64_t from, Head& head) {
+    const std::uint64_t most = std::max<std::uint64_t>((walk_.end - walk_.first) / 100, page);
+    for (std::uint64_t piece = from + header; piece + header < walk_.end; piece += header) {
+      if (books_.skipped + (piece - from) > most) return 0;
+      if (!window_.head(piece, head)) return 0;
+      if (!leads_on(piece, head)) continue;
+      books_.skipped += piece - from;
+      books_.used += piece - from;
+      return window_.head(piece, head) ? piece : 0;
+    }
+    return 0;
+  }
+
+  bool leads_on(std::uint64_t piece, Head head) {
+    for (int at = 0; at < enough_pieces; ++at) {
+      Head next;
+      if (!can_be(head, piece, walk_)) return false;
+      if (piece + head.size() == walk_.end) return true;
+      if (!follows(piece, head, next)) return false;
+      piece += head.size();
+      head = next;
+      if (is_end_mark(head, piece, walk_)) return true;
+    }
+    return true;
+  }
+
+  static constexpr int enough_pieces = 8;
+  Window window_;
+  PieceWalk walk_;
+  PieceBooks books_;
+};
+
 }  // namespace
 
 PieceBooks walk_pieces(const MemoryDoor& door, const PieceWalk& walk) {
-  PieceBooks books;
-  Window window(door, walk.end);
-  std::uint64_t piece = walk.first;
-  Head head;
-  if (walk.first + header > walk.end || !window.head(piece, head)) return {};
-  while (!is_end_mark(head, piece, walk)) {
-    if (!can_be(head, piece, walk)) return {};
-    const std::uint64_t size = head.size(), next = piece + size;
-    if (next == walk.end) {
-      // Only the top reaches the end, and nothing else may be it.
-      if (walk.top != 0 && walk.top != piece) return {};
-      add_free(books, piece, size, walk.main);
-      books.sound = true;
-      return books;
-    }
-    if (piece == walk.top || !window.head(next, head)) return {};
-    if ((head.word & in_use_before) == 0) {
-      if (head.previous_size != size) return {};
-      add_free(books, piece, size, true);
-    } else if (size >= least_piece) {
-      books.used += size;
-    }
-    piece = next;
-  }
-  books.sound = walk.top == 0;
-  return books;
+  return Walker(door, walk).books();
 }
 
 }  // namespace leakscope

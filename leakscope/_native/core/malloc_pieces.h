@@ -2,7 +2,9 @@
 //
 //   piece   previous size | size + flags | what the program has, or list pointers if free
 //
-// A piece is free if the one behind it says so, and then its size stands there as well.
+// A piece is free if the one behind it says so, and then its size stands there as well. Sizes must lead from the first
+// piece exactly to the end. Where they lead astray, because the program is at work there, the walk goes on with the next
+// pieces that follow each other; what lies between counts as used. That may be a hundredth of the heap, else it is not known.
 #pragma once
 
 #include <vector>
@@ -13,11 +15,11 @@ namespace leakscope {
 
 struct PieceWalk {
   std::uint64_t first, end;  // the first piece, and the end of what malloc has taken
-  std::uint64_t top;         // the piece that ends the arena; 0: not known, or not in this heap
   bool main;
 };
 
 struct PieceBooks : Books {
+  std::uint64_t skipped = 0;     // of what is used: where pieces did not follow each other
   std::vector<Span> free_pages;  // whole pages in free pieces that malloc_trim gives back, ascending
 };
 
