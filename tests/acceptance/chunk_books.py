@@ -2,12 +2,12 @@
 The chunk table against the allocators' own books, over a run with churn.
 
 A program lets threads take and give back blocks of pymalloc and malloc, mappings and shared memory for ``--rounds``
-rounds.  After each round it rests, with its threads parked, and has ``sys._debugmallocstats`` and ``malloc_info`` say how
-full they are; a dump is asked for, and its table compared with what they said, and with ``smaps`` as psutil reads it:
-all must be equal to the byte.  Then a dump is taken while the threads go on: what it says of used bytes must lie
+rounds.  After each round it rests, with its threads parked, and has ``sys._debugmallocstats`` and ``malloc_info`` say
+how full they are; a dump is asked for, and its table compared with what they said, and with ``smaps`` as psutil reads
+it: all must be equal to the byte.  Then a dump is taken while the threads go on: what it says of used bytes must lie
 between what the allocators said before and after it, give or take what threads take meanwhile and a hundredth of
-malloc's heaps, or be unknown.  All of this twice: with objects, where the books are read in the copy that walks them while
-it lives, and without, in the program itself.
+malloc's heaps, or be unknown.  All of this twice: with objects, where the books are read in the copy that walks them
+while it lives, and without, in the program itself.
 
     python tests/acceptance/chunk_books.py [--python BIN ...] [--rounds 6]
 """
