@@ -7,7 +7,7 @@ address or by size.  Also the fingerprint: what a stack is called everywhere, on
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ UNMATCHED = -1
 _CLOCKS_AGREE_S = 2.0
 _CLOCKS_DRIFT = 0.01
 _NODES_COMPARED = 64
+_LINES_COMPARED = 200
 
 
 def split_into_runs(dumps: Sequence[Dump]) -> tuple[tuple[Dump, ...], ...]:
@@ -123,6 +124,53 @@ def match_names(strict: tuple[Names, Names], loose: tuple[Names, Names]) -> I8:
         [None if found[row] >= 0 else name for row, name in enumerate(loose[1])],
     )
     return np.where(found >= 0, found, by_loose_name)
+
+
+def match_lines(old: Sequence[tuple[str, int]], new: Sequence[tuple[str, int]]) -> I8:
+    """
+    For each line of code of the new run the same line of the old one, also if the code has moved.
+
+    Parameters
+    ----------
+    old, new : sequence of (str, int)
+        Function, with its file, and line number; each pair once.
+
+    Returns
+    -------
+    ndarray of int64, shape (new rows,)
+        Row of the old, or `UNMATCHED`.
+
+    Notes
+    -----
+    Lines of one function move together: it is taken to have moved by as much as makes most of its lines meet, and not
+    at all if that is as good.  What is left, where something was put in between, is matched in order if there are as
+    many on both sides.
+    """
+    rows: dict[str, dict[int, int]] = defaultdict(dict)
+    for row, (function, line) in enumerate(old):
+        rows[function][line] = row
+    wanted: dict[str, dict[int, int]] = defaultdict(dict)
+    for row, (function, line) in enumerate(new):
+        wanted[function][line] = row
+    found = np.full(len(new), UNMATCHED, dtype=np.int64)
+    for function, lines in wanted.items():
+        before = rows.get(function, {})
+        moved_by = _moved_by(before, lines)
+        met = [line for line in lines if line - moved_by in before]
+        left = sorted(before.keys() - {line - moved_by for line in met})
+        others = sorted(lines.keys() - set(met))
+        pairs = [(line, line - moved_by) for line in met]
+        pairs += list(zip(others, left, strict=True)) if len(others) == len(left) else []
+        for line, old_line in pairs:
+            found[lines[line]] = before[old_line]
+    return found
+
+
+def _moved_by(before: Iterable[int], now: Iterable[int]) -> int:
+    """By how many lines code moved, if it did: most lines meet, else the least."""
+    before, now = list(before)[:_LINES_COMPARED], list(now)[:_LINES_COMPARED]
+    meet = Counter(line - old for line in now for old in before)
+    return min(meet, key=lambda by: (-meet[by], abs(by), by), default=0)
 
 
 def fingerprint(kind: str, frames: Iterable[Frame], roots: Sequence[str]) -> str:

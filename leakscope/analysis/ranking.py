@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.alignment import match_names, match_stacks
+from leakscope.analysis.alignment import match_lines, match_names, match_stacks
 from leakscope.analysis.groups import Groups
 from leakscope.analysis.places import find_places
 from leakscope.analysis.series import QUARTERS
@@ -92,6 +92,10 @@ class _Table:
         then = tally(old.allocations, before.by_row, len(before.names))
         if self.by == "stack":
             row = match_stacks(old, self.facts.last)
+        elif self.by == "line":
+            row = match_lines(
+                [_line_of(name) for name in before.names], [_line_of(name) for name in self.grouped.names]
+            )
         else:
             row = match_names(
                 (before.names, self.grouped.names),
@@ -194,6 +198,12 @@ def _namer(dump: Dump, by: Grouping) -> Callable[[int], str]:
         return _SEPARATOR.join((plain_function(frame.function), relative_path(frame.file, roots), str(frame.line)))
 
     return name_of
+
+
+def _line_of(name: str) -> tuple[str, int]:
+    """The function and file of a line, and its number; 0 if it has none."""
+    function, _, line = name.rpartition(_SEPARATOR)
+    return (function, int(line)) if function and line.isdecimal() else (name, 0)
 
 
 def _loosen(name: str) -> str:

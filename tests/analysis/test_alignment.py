@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from builders import dump, live, series
 
-from leakscope.analysis.alignment import UNMATCHED, fingerprint, match_names, match_stacks, same_run, split_into_runs
+from leakscope.analysis.alignment import (
+    UNMATCHED,
+    fingerprint,
+    match_lines,
+    match_names,
+    match_stacks,
+    same_run,
+    split_into_runs,
+)
 from leakscope.model.allocations import Frame
 from leakscope.model.dump import Dump
 
@@ -118,3 +126,26 @@ def test_fingerprints_of_different_things_differ() -> None:
 def test_a_fingerprint_never_changes() -> None:
     # It is in people's baselines: a change of this number breaks them.
     assert fingerprint("LS501", [Frame("handle", "app/cache.py", 41)], []) == "157661928230ebd8"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ([5, 6, 8], [5, 6, 8], [0, 1, 2]),
+        ([5, 6, 8], [8, 9, 11], [0, 1, 2]),  # moved, and new numbers are old ones of other lines
+        ([5, 6, 8, 9], [8, 9, 11, 12], [0, 1, 2, 3]),
+        ([5, 6, 8], [8, 11], [0, 2]),  # a sampled run saw fewer
+        ([5, 6, 8], [9], [2]),  # one line alone: the least move
+        ([5, 6, 20], [5, 6, 21], [0, 1, 2]),  # a line was put in between
+        ([5, 6], [5, 6, 7], [0, 1, UNMATCHED]),  # one is new
+        ([], [5], [UNMATCHED]),
+    ],
+)
+def test_lines_are_matched_when_their_function_moved(old: list[int], new: list[int], expected: list[int]) -> None:
+    found = match_lines([("f", line) for line in old], [("f", line) for line in new])
+
+    assert found.tolist() == expected
+
+
+def test_lines_of_other_functions_never_match() -> None:
+    assert match_lines([("f", 5), ("g", 9)], [("g", 5), ("h", 5)]).tolist() == [1, UNMATCHED]
