@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "live": {"errors"},
     "companion": {"errors", "model", "capture", "api"},
     "pytest_plugin": {
-        "errors", "units", "model", "native", "api", "capture.itself", "analysis.sources", "trials",
+        "errors", "units", "model", "native", "api", "capture.itself", "analysis.sources", "trials", "policy",
     },
 }  # fmt: skip
 
@@ -77,7 +77,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "cli": {"click", "rich", "tomli"},  # tomli where the standard library has no tomllib yet
     "policy": {"tomli"},  # as in cli
     "live": {"objgraph", "pympler"},
-    "pytest_plugin": {"pytest", "_pytest"},
+    "pytest_plugin": {"pytest", "_pytest", "tomli"},
 }
 
 # Part: what it may import for types only, under TYPE_CHECKING.

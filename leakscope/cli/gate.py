@@ -23,10 +23,11 @@ from leakscope.cli.program import resolve
 from leakscope.cli.run import RunCommand, valued_options
 from leakscope.cli.target import split
 from leakscope.errors import EXIT_FINE, UsageError
-from leakscope.model.config import CaptureConfig
+from leakscope.model.config import EXACT_INTERVAL, CaptureConfig
 from leakscope.model.gate import Outcome
 from leakscope.model.plan import PLACEHOLDER, Load, Plan
 from leakscope.model.policy import POLICY_KEYS
+from leakscope.model.pool_spec import parse_pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,7 @@ class GateCommand(RunCommand):
               "gitlab, json, markdown or terminal; may be repeated.")  # fmt: skip
 @click.option("--ignore-failure", "-i", is_flag=True, help="Judge a program that fails, too.")
 @click.option("--sampled", is_flag=True, help="Record a sample: faster, and blind to small leaks.")
+@click.option("--pool", "pools", multiple=True, metavar="SPEC", help="Watch a pool of the program, as 'leakscope run'.")
 @click.option("--output", "-o", metavar="DIR", help=f"Folder for dumps; they stay (default: {FOLDER}, kept only if the "
               "gate does not pass).")  # fmt: skip
 @click.option("--python", metavar="PATH", help="Run the program with another interpreter.")
@@ -155,7 +157,14 @@ def _plan(target: Sequence[str], options: dict[str, Any], policy: Policy) -> Pla
         if limit.per is not None and limit.per != unit:
             hint = "use --load and --for" if limit.per == "second" else f"use {PLACEHOLDER} or --iterations"
             raise UsageError(f"the policy limits {limit.name} per {limit.per}, which this gate does not count", hint)
-    return replace(plan, config=CaptureConfig()) if options["sampled"] else plan
+    return replace(plan, config=_config(options))
+
+
+def _config(options: dict[str, Any]) -> CaptureConfig:
+    pools = tuple(text if "\t" in text else parse_pool(text) for text in options["pools"])
+    return (
+        CaptureConfig(pools=pools) if options["sampled"] else CaptureConfig(interval_bytes=EXACT_INTERVAL, pools=pools)
+    )
 
 
 def _report(text: str) -> tuple[str, str | None]:

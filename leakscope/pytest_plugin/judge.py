@@ -19,6 +19,7 @@ from leakscope.pytest_plugin.again import Again, forget_request
 from leakscope.pytest_plugin.harness import harness_of
 from leakscope.pytest_plugin.pages import failure, summary
 from leakscope.pytest_plugin.settings import settings_of
+from leakscope.pytest_plugin.suppressing import suppression_of, suppressions_of
 from leakscope.trials.holders import with_holders
 from leakscope.trials.meter import Stacks
 from leakscope.trials.trial import Trial
@@ -26,6 +27,7 @@ from leakscope.trials.trial import Trial
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from leakscope.model.policy import Suppression
     from leakscope.model.trial import Leak
     from leakscope.pytest_plugin.settings import Settings
 
@@ -46,6 +48,7 @@ class Judge:
         self._mode = config.option.leakscope
         self._stacks: Stacks | None = None
         self._asked_holders = 0
+        self._suppressions: tuple[Suppression, ...] = ()
         self._environment: dict[str, str | None] = {}
         self._told: list[tuple[str, dict[str, Any]]] = []
         state = native.own_state()
@@ -74,7 +77,8 @@ class Judge:
                 os.environ[name] = value
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """A marker that cannot be understood ends it here."""
+        """A marker or a suppression that cannot be understood ends it here."""
+        self._suppressions = suppressions_of(self._config)
         for item in items:
             settings_of(item)
 
@@ -143,7 +147,7 @@ class Judge:
                 call.outcome = "failed"
                 call.longrepr = f"leakscope: this test {reason}"
             return None
-        blamed = over_limits(leaks, settings)
+        blamed = over_limits([leak for leak in leaks if self._is_told(leak)], settings)
         if blamed and self._asked_holders < _MOST_ASKED:
             self._asked_holders += 1
             blamed = with_holders(blamed)
@@ -153,6 +157,10 @@ class Judge:
             call.outcome = "failed"
             call.longrepr = failure(blamed, settings)
         return None
+
+    def _is_told(self, leak: Leak) -> bool:
+        """Whether nobody has given a reason for a leak."""
+        return suppression_of(leak, self._suppressions) is None
 
     @staticmethod
     def _note(

@@ -102,12 +102,14 @@ class _Case:
         amount = f" ({lent.amount})" if lent.amount else ""
         where = f"acquired {lent.by_whom} at {lent.acquired_at}{lent.over_words}"
         return (
-            f"{format_count(group.counts[-1])}{of_all} {lent.name} handles{amount} {where} are never released; "
+            f"{format_count(group.counts[-1])}{of_all} {lent.things}{amount} {where} are never {lent.released}; "
             f"{self._fate()}{self._seen()}."
         )
 
     def _fate(self) -> str:
         dropped, count = self.group.dropped, self.group.counts[-1]
+        if self.lent.is_shared:
+            return "they outlive whoever made them"
         held = f"{self.holders[0][0]} holds them" if self.holders else "they are still held"
         if dropped == 0:
             return held
@@ -123,6 +125,8 @@ class _Case:
     def _seen(self) -> str:
         """The line whose path lacks the release, as far as it is known."""
         seen, over = self.lent.where(self.group.seen), self.lent.over
+        if self.lent.is_shared:
+            return ""
         if seen and seen != self.lent.acquired_at and not (over is not None and not over.to):
             return f", and the path through {seen} lacks the release"
         return ", and nothing touched them since" if self.group.dropped == 0 else ""
@@ -139,6 +143,8 @@ class _Case:
                        float(group.released), "handles")  # fmt: skip
 
     def _advice(self) -> str:
+        if self.lent.is_shared:
+            return f"unlink in a finally what {self.lent.acquired_at} makes; until then it is in /dev/shm"
         collected = self.lent.collected
         dropped_at = self.lent.where(collected.place) if collected is not None else ""
         fix = f"release the handle in a finally on the way that ends at {dropped_at}"

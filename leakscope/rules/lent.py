@@ -18,7 +18,7 @@ from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.sites import MAIN_THREAD_NAME
 from leakscope.analysis.sources import module_name, plain_function, relative_path
 from leakscope.model.finding import Subject, ThreadShares
-from leakscope.model.pools import NOBODY
+from leakscope.model.pools import NOBODY, SHARED_MEMORY
 from leakscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -64,9 +64,20 @@ class Lent:
         strings = self.dump.strings
         self.name = strings[int(self.pools.pools.name[pool])]
         self.type = strings[int(self.pools.pools.source[pool])].replace(":", ".")
+        self.is_shared = int(self.pools.pools.kind[pool]) == SHARED_MEMORY
         handles = self.pools.handles
         self.count = int(handles.handles[rows].sum())
         self.bytes = int(handles.bytes[rows].sum())
+
+    @property
+    def things(self) -> str:
+        """What they are called."""
+        return f"segments of {self.name}" if self.is_shared else f"{self.name} handles"
+
+    @property
+    def released(self) -> str:
+        """What should have happened to them."""
+        return "unlinked" if self.is_shared else "released"
 
     @cached_property
     def stack(self) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.model.finding import Verdict
 from leakscope.trials.excuses import Excuses
-from leakscope.trials.meter import Meter, blocks_of, collect
+from leakscope.trials.meter import Meter, blocks_of
 from leakscope.trials.trend import ENOUGH, Trend, trend_of
 from leakscope.trials.words import leak_of
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CONFIRMING = 8
 FURTHER = 16
+_SELDOM = 2
+"""Counting costs more than most tests do: for a first suspicion every second repetition is enough."""
 _ONE_PASS = 2
 _UNPROVED = "seen too seldom to tell a leak from a cache"
 
@@ -83,9 +85,9 @@ class Trial:
         """
         What the work leaves behind each time, most first; None if it could not be repeated.
 
-        Objects that were there before are frozen meanwhile, so that a collection looks at new ones only.
+        Objects that were there before, garbage included, are frozen meanwhile, so that a collection looks at new ones
+        only.
         """
-        collect()
         gc.freeze()
         try:
             return self._run()
@@ -97,7 +99,7 @@ class Trial:
         if not self._repeat(self._plan.warmup, counted=False):
             return None
         self._meter.mark()
-        if not self._repeat(max(self._plan.repeats, 2)):
+        if not self._repeat(max(self._plan.repeats, _SELDOM), every=_SELDOM):
             return None
         if not self._rising(*Trend):
             return []
@@ -126,12 +128,12 @@ class Trial:
         leaks = [judged(one, self._meter, excuses) for one in proved]
         return sorted(leaks, key=lambda leak: (leak.verdict is not Verdict.LEAK, -leak.bytes_each))
 
-    def _repeat(self, times: int, *, counted: bool = True) -> bool:
-        for _ in range(times):
+    def _repeat(self, times: int, *, counted: bool = True, every: int = 1) -> bool:
+        for number in range(1, times + 1):
             if not self._step():
                 return False
             self.repetitions += 1
-            if counted:
+            if counted and number % every == 0:
                 if self._excuses is not None:
                     self._excuses.empty()
                 self._meter.mark()

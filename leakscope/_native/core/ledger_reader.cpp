@@ -206,7 +206,8 @@ DumpColumns LedgerReader::dump(std::uint32_t process) {
   // Blocks first: what came later than these is not referred to.
   std::vector<std::uint32_t> of_blocks = add_blocks(out, threads, process),
                              of_chunks = add_chunks(out, threads);
-  PoolReader pools(ledger_, sections_, threads, node_count());
+  const auto text = [this](StringId id) { return std::string(string_at(id)); };
+  PoolReader pools(ledger_, sections_, threads, node_count(), text);
   const bool buffers = ledger_.header().config.buffers != 0;
   std::vector<std::uint32_t> of_views;
   if (buffers) of_views = add_views(out, threads);

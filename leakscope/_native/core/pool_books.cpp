@@ -208,6 +208,7 @@ void PoolBooks::acquire(std::uint32_t at, const What& what) noexcept {
     row.pool = static_cast<std::uint16_t>(news.pool);
     row.serial = ++serial_;
     row.size = row.bytes = news.size;
+    row.name = news.name;
     row.handles = 1;
     row.count = 1;
     row.releases = row.touches = 0;

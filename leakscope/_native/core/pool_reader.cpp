@@ -4,6 +4,8 @@
 #include <iterator>
 #include <limits>
 
+#include "../platform/prim.h"
+
 namespace leakscope {
 namespace {
 
@@ -57,8 +59,8 @@ void add_column(DumpColumns& out, const char* name, const char* dtype, const std
 }  // namespace
 
 PoolReader::PoolReader(Ledger ledger, const Sections& sections, const ThreadRows& threads,
-                       std::uint32_t stacks)
-    : stacks_(stacks) {
+                       std::uint32_t stacks, const std::function<std::string(StringId)>& string_at)
+    : stacks_(stacks), string_at_(string_at) {
   read_pools(ledger);
   read_crosses(ledger, sections, threads);
   read_handles(ledger, sections, threads);
@@ -86,11 +88,23 @@ void PoolReader::read_handles(Ledger ledger, const Sections& sections, const Thr
     if (row.state != HandleState::held &&
         (row.state < HandleState::dropped || row.state > HandleState::used_after))
       continue;
-    if (row.handles == 0 || !is_known(row.pool)) continue;
+    if (row.handles == 0 || !is_known(row.pool) || !is_there(row)) continue;
     read_touches(row, threads);
     handles_.push_back(row);
     of_handles_.push_back(threads.token(row.thread));
   }
+}
+
+// A segment of shared memory is as large as the system says, and gone if another process unlinked it.
+bool PoolReader::is_there(HandleRow& row) {
+  PoolRow& pool = pools_[pool_at_[row.pool]];
+  if (pool.kind != shared_memory_kind || row.name == 0 || row.state != HandleState::held) return true;
+  const std::int64_t bytes = prim::segment_bytes(string_at_(row.name).c_str());
+  if (bytes < 0) return false;
+  row.size = row.bytes = static_cast<std::uint64_t>(bytes);
+  pool.used_bytes += row.size;
+  ++pool.chunks;
+  return true;
 }
 
 // The first few and the last few, in their order; what came between is not kept.

@@ -2,6 +2,7 @@
 // and left out if it never is whole.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace leakscope {
 class PoolReader {
  public:
   // Reads all rows; what they say of threads are tokens until resolve().
-  PoolReader(Ledger ledger, const Sections& sections, const ThreadRows& threads, std::uint32_t stacks);
+  // `string_at` gives the ledger's strings.
+  PoolReader(Ledger ledger, const Sections& sections, const ThreadRows& threads, std::uint32_t stacks,
+             const std::function<std::string(StringId)>& string_at);
   void resolve(ThreadRows& threads);
   // Columns of the four tables. Names are added to `extra`, which come after `strings` others.
   void add(DumpColumns& out, std::uint32_t strings, std::vector<std::string>& extra);
@@ -23,6 +26,7 @@ class PoolReader {
  private:
   void read_pools(Ledger ledger);
   void read_handles(Ledger ledger, const Sections& sections, const ThreadRows& threads);
+  bool is_there(HandleRow& row);
   void read_touches(const HandleRow& row, const ThreadRows& threads);
   void read_crosses(Ledger ledger, const Sections& sections, const ThreadRows& threads);
   void add_pools(DumpColumns& out, std::uint32_t strings, std::vector<std::string>& extra) const;
@@ -36,6 +40,7 @@ class PoolReader {
   std::uint32_t checked(StackId stack) const noexcept { return stack < stacks_ ? stack : 0; }
 
   std::uint32_t stacks_;
+  std::function<std::string(StringId)> string_at_;
   std::vector<PoolRow> pools_;
   std::vector<std::uint32_t> pool_at_;  // by row of the ledger: row of the dump
   std::vector<HandleRow> handles_;

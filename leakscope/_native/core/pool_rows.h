@@ -29,6 +29,7 @@ struct PoolNews {
   bool forgiving;
   std::uint64_t handle, size;
   std::int32_t amount;
+  StringId name = 0;  // of an acquisition; a segment of shared memory has one
 };
 
 // `back`: released, and its object is still known, so that it is noticed if somebody uses it now.
@@ -47,6 +48,8 @@ inline constexpr std::uint32_t handle_limit = 1u << 18;
 inline constexpr std::uint32_t fault_limit =
     1u << 14;  // of these rows at most so many are about what went wrong
 inline constexpr std::uint32_t cross_limit = 1u << 20;
+inline constexpr std::uint8_t shared_memory_kind =
+    3;  // of pools whose handles are segments, found by their names
 inline constexpr std::uint64_t unknown_bytes = ~std::uint64_t{0};
 
 struct PoolRow {
@@ -86,6 +89,7 @@ struct HandleRow {
   std::uint32_t missing;  // row of the cross table that counts it as not released
   StackId stack;
   Moment born, last;
+  StringId name;  // of a segment of shared memory
   StackId place,
       second_place;        // of what went wrong: where it was released or last touched; where it happened
   ThreadIndex thread, by;  // who acquired it; of what went wrong: who did that

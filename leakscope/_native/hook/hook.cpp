@@ -257,8 +257,7 @@ void chunk_released(ThreadState& thread, void* address, std::size_t size) noexce
   leave(thread);
 }
 
-bool begin_note(ThreadState& thread, StackId& stack) noexcept {
-  Locking locking = Locking::interpreter;
+bool begin_note(ThreadState& thread, StackId& stack, Locking locking) noexcept {
   if (!enter(thread, locking)) return false;
   recorder.refresh();
   stack = stack_here(thread, Domain::obj, locking);

@@ -149,7 +149,7 @@ void chunk_released(ThreadState& thread, void* address, std::size_t size) noexce
 
 // Around something of the program's own that is written down: the stack of the calling thread, which may be registered by
 // that, and the clock. False: nothing is recorded here.
-bool begin_note(ThreadState& thread, StackId& stack) noexcept;
+bool begin_note(ThreadState& thread, StackId& stack, Locking locking) noexcept;
 void end_note(ThreadState& thread) noexcept;
 
 // Starts recording into the ledger handed over in the environment. Called once, by the python folder.

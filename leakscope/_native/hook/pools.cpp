@@ -4,13 +4,13 @@
 
 namespace leakscope::hook {
 
-PoolAnswer pool_event(const PoolNews& news, int skip) noexcept {
+PoolAnswer pool_event(const PoolNews& news, int skip, Locking locking) noexcept {
   if (!recording()) return PoolAnswer::nothing;
   PoolBooks& books = recorder.pools();
   if (news.event != PoolEvent::acquired && !books.knows(news.handle)) return PoolAnswer::nothing;
   ThreadState& thread = thread_state;
   StackId stack = 0;
-  if (!begin_note(thread, stack)) return PoolAnswer::nothing;
+  if (!begin_note(thread, stack, locking)) return PoolAnswer::nothing;
   const Node* nodes = recorder.ledger().nodes();
   for (; skip > 0 && stack != 0; --skip) stack = nodes[stack].parent;
   const bool fault = books.happened(news, stack, thread.thread, recorder.now());
@@ -31,7 +31,7 @@ __attribute__((visibility("default"))) int leakscope_pool_open(const char* name,
 }
 
 __attribute__((visibility("default"))) int leakscope_pool_event(const leakscope::PoolNews* news, int skip) {
-  return static_cast<int>(leakscope::hook::pool_event(*news, skip));
+  return static_cast<int>(leakscope::hook::pool_event(*news, skip, leakscope::Locking::interpreter));
 }
 
 __attribute__((visibility("default"))) void leakscope_pool_observed(unsigned int pool,

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "../core/pool_rows.h"
+#include "../core/recorder.h"
 
 namespace leakscope::hook {
 
@@ -11,6 +11,6 @@ enum class PoolAnswer : int { nothing = 0, recorded = 1, fault = 2 };
 
 // Something happens to a handle. The innermost `skip` frames are not told: they are those that call us. Cost: for a handle
 // that is not known a hash look-up; else the stack, and a few dozen instructions under a lock.
-PoolAnswer pool_event(const PoolNews& news, int skip) noexcept;
+PoolAnswer pool_event(const PoolNews& news, int skip, Locking locking) noexcept;
 
 }  // namespace leakscope::hook

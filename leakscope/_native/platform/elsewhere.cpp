@@ -25,6 +25,9 @@ bool replace_by_private(void*, std::uint64_t) noexcept {
   return false;
 }
 void unmap_shared(void*, std::uint64_t) noexcept {}
+std::int64_t segment_bytes(const char*) noexcept {
+  return -1;
+}
 std::uint64_t file_bytes(int) noexcept {
   return 0;
 }

@@ -94,6 +94,14 @@ void unmap_shared(void* address, std::uint64_t bytes) noexcept {
   syscall(SYS_munmap, address, bytes);
 }
 
+std::int64_t segment_bytes(const char* name) noexcept {
+  char path[300];
+  const int length = snprintf(path, sizeof path, "/dev/shm/%s", name);
+  struct stat found {};
+  if (length <= 0 || length >= static_cast<int>(sizeof path) || stat(path, &found) != 0) return -1;
+  return found.st_size;
+}
+
 std::uint64_t file_bytes(int fd) noexcept {
   struct stat status {};
   return fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;

@@ -35,6 +35,9 @@ bool give_back(int fd, std::uint64_t offset, std::uint64_t bytes) noexcept;
 // Bytes of the file that have memory behind them.
 std::uint64_t resident_bytes(int fd) noexcept;
 
+// Size of the named segment of shared memory; below zero if there is none of this name (any more).
+std::int64_t segment_bytes(const char* name) noexcept;
+
 // Can these bytes of our own memory be read without a fault?
 bool is_readable(const void* address, std::size_t bytes) noexcept;
 

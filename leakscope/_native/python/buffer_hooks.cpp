@@ -163,11 +163,10 @@ void refuse() noexcept {
   __atomic_fetch_add(&hook::recorder.buffer_totals().refused_types, 1, __ATOMIC_RELAXED);
 }
 
+// Subclasses to come take the functions from descriptors; types that share one table of functions have their own.
 template <class Function>
-void exchange(PyTypeObject* type, Function& slot, Function function) noexcept {
-  const Function before = slot;
-  slot = function;
-  leakscope_exchange_in_descriptors(type, reinterpret_cast<void*>(before), reinterpret_cast<void*>(function));
+void exchange_in_descriptors(PyTypeObject* type, Function before, Function after) noexcept {
+  leakscope_exchange_in_descriptors(type, reinterpret_cast<void*>(before), reinterpret_cast<void*>(after));
 }
 
 void watch(PyTypeObject* type) {
@@ -183,10 +182,11 @@ void watch(PyTypeObject* type) {
   if (at == most_pairs) return refuse();
   const bool gets = wanted.get != nullptr && functions->bf_getbuffer != ours.of[at].get;
   const bool releases = gives_back && functions->bf_releasebuffer != ours.of[at].release;
-  if (!gets && !releases) return;
-  if (!prim::is_writable(functions, sizeof *functions)) return refuse();
-  if (gets) exchange(type, functions->bf_getbuffer, ours.of[at].get);
-  if (releases) exchange(type, functions->bf_releasebuffer, ours.of[at].release);
+  if ((gets || releases) && !prim::is_writable(functions, sizeof *functions)) return refuse();
+  if (gets) functions->bf_getbuffer = ours.of[at].get;
+  if (releases) functions->bf_releasebuffer = ours.of[at].release;
+  if (wanted.get != nullptr) exchange_in_descriptors(type, wanted.get, ours.of[at].get);
+  if (gives_back) exchange_in_descriptors(type, wanted.release, ours.of[at].release);
 }
 
 // ---- new types -----------------------------------------------------------------------------------------------------
