@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leakscope.analysis.occupancy import idle_bytes
 from leakscope.analysis.series import trend
-from leakscope.model.chunks import ARENA, HEAP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leakscope.model.chunks import ChunkTable
     from leakscope.model.columns import F8
     from leakscope.model.dump import Dump
 
@@ -109,7 +108,7 @@ def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None
     window : (float, float)
         From after the imports until what is the program's end.
     """
-    idle = [idle_bytes(dump.chunks) for dump in run]
+    idle = [np.nan_to_num(idle_bytes(dump.chunks)) for dump in run]
     most = max(float(each.sum()) for each in idle)
     shown = [number for number, each in enumerate(idle) if each.sum() >= _STILL_THERE * most]
     # At the end of a program those who kept the memory may be gone already.
@@ -202,7 +201,7 @@ def unused_over_time(run: Sequence[Dump]) -> tuple[F8, F8]:
 def _idle_and_beside(dump: Dump) -> float:
     process = dump.meta.process
     beside = process.rss_bytes - process.ledger_bytes - dump.meta.totals.live_bytes
-    return float(idle_bytes(dump.chunks).sum()) - beside
+    return float(np.nansum(idle_bytes(dump.chunks))) - beside
 
 
 def longest_stretch(time_s: F8, value: F8, least: float) -> Stretch | None:
@@ -223,22 +222,3 @@ def longest_stretch(time_s: F8, value: F8, least: float) -> Stretch | None:
     longest = int(np.argmax(time_s[ends - 1] - time_s[begins]))
     begin, end = int(begins[longest]), int(ends[longest])
     return Stretch(float(time_s[begin]), float(time_s[end - 1]), end - begin, float(value[begin:end].min()))
-
-
-def idle_bytes(chunks: ChunkTable) -> F8:
-    """
-    What each chunk has that is free and in memory all the same; zero for other kinds, and where nobody measured it.
-
-    Parameters
-    ----------
-    chunks : ChunkTable
-        ``c`` rows.
-
-    Returns
-    -------
-    ndarray of float64, shape (c,)
-    """
-    resident = np.where(np.isfinite(chunks.resident_bytes), chunks.resident_bytes, chunks.size.astype(np.float64))
-    idle = np.minimum(chunks.free_bytes, resident - chunks.used_bytes)
-    ours = (chunks.kind == ARENA) | (chunks.kind == HEAP)
-    return np.where(ours & np.isfinite(idle), np.maximum(idle, 0.0), 0.0)
