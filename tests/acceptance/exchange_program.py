@@ -22,11 +22,10 @@ import leakscope
 
 LEAST_BYTES, MOST_BYTES = 4 << 10, 32 << 20
 MOST_OUT = 1000
-"""Buffers that are out at once, and not kept: beyond that threads only release."""
+"""Buffers that are out at once, and not kept: beyond that threads only do something with those there are."""
 MOST_KEPT = 2
 """Buffers that a thread keeps, and that it drops."""
 MOSTLY_SMALL = 8
-ENOUGH_WAITING = 50
 
 
 class Buffer:
@@ -60,6 +59,25 @@ leakscope.watch_pool(
 )
 
 
+class Out:
+    """How many buffers are out, and not kept: all that memory is touched."""
+
+    def __init__(self) -> None:
+        self.count, self.lock = 0, threading.Lock()
+
+    def more(self) -> bool:
+        """One more, if there may be."""
+        with self.lock:
+            there_may = self.count < MOST_OUT
+            self.count += there_may
+            return there_may
+
+    def less(self) -> None:
+        """One less."""
+        with self.lock:
+            self.count -= 1
+
+
 class Trader(threading.Thread):
     """One thread and its book."""
 
@@ -77,7 +95,7 @@ class Trader(threading.Thread):
         for _ in range(STEPS):
             if time.monotonic() > END:
                 break
-            if self.mail.qsize() < ENOUGH_WAITING and out() < MOST_OUT:
+            if OUT.more():
                 self.give(self.take())
             self.answer()
 
@@ -110,8 +128,10 @@ class Trader(threading.Thread):
             self.give(buffer)
         elif chance < 0.975 and len(self.kept) < MOST_KEPT:
             self.kept.append(buffer)
+            OUT.less()
         elif sum(handles for handles, _ in self.dropped.values()) < MOST_KEPT:
             _note(self.dropped, buffer)
+            OUT.less()
         else:
             self.release(buffer)
 
@@ -119,17 +139,13 @@ class Trader(threading.Thread):
         """The last reference."""
         _note(self.released, buffer)
         buffer.release()
+        OUT.less()
 
 
 def _note(book: dict[str, list[int]], buffer: Buffer) -> None:
     entry = book.setdefault(buffer.acquired_by, [0, 0])
     entry[0] += 1
     entry[1] += len(buffer.memory)
-
-
-def out() -> int:
-    """About how many buffers wait in queues: one queue, times the number of them."""
-    return len(TRADERS) * TRADERS[random.randrange(len(TRADERS))].mail.qsize()
 
 
 def truth() -> dict[str, object]:
@@ -160,6 +176,7 @@ def words(at: int, default: float) -> float:
 THREADS, SECONDS, STEPS, SEED = int(words(1, 1000)), words(2, 600), int(words(3, 10**9)), int(words(4, 1))
 END = time.monotonic() + SECONDS
 threading.stack_size(256 << 10)
+OUT = Out()
 TRADERS: list[Trader] = []
 TRADERS.extend(Trader(number, SEED, TRADERS) for number in range(THREADS))
 for one in TRADERS:

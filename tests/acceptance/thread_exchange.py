@@ -132,7 +132,7 @@ def some_difference(ours: Any, theirs: Any) -> str:
 def exchange(python: str, folder: Path, *words: object) -> tuple[Dump, dict[str, Any]]:
     """The dump that the program asked for, and its truth."""
     ended = record(PROGRAM, folder, python=python, options=("--exact", "--no-heap"), arguments=map(str, words))
-    assert ended.exit_code == 0, ended.stderr
+    assert ended.exit_code == 0, (ended.exit_code, ended.stderr[-2000:], ended.stdout[-500:])
     asked = [dump for dump in ended.dumps if dump.meta.reason == "request"]
     return asked[-1], ended.truth
 
