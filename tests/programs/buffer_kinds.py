@@ -67,8 +67,7 @@ def consumers() -> None:
     ]  # fmt: skip
     for name, exporter in exporters().items():
         for number, call in enumerate(calls):
-            result = lambda it, call=call: str(call(it)).partition(" at 0x")[0]
-            tried(f"{name} {number}", result, exporter)
+            tried(f"{name} {number}", lambda it, call=call: str(call(it)).partition(" at 0x")[0], exporter)
     if _testcapi is None:
         return
     for name, exporter in exporters().items():
