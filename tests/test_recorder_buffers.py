@@ -218,6 +218,36 @@ def test_the_report_of_a_dump_has_the_tables(python: str, tmp_path: Path) -> Non
     assert "Buffers acquired most" in shown
 
 
+def test_the_graph_tells_how_much_a_view_sees(python: str, tmp_path: Path) -> None:
+    recording = record(
+        """
+        import json
+        big = memoryview(bytearray(1000))
+        kept = [big, big[:16], big[::10], big[10:90].cast("I"), big[5:5]]
+        gone = memoryview(bytearray(7)); gone.release()
+        try:
+            import numpy
+        except ImportError:
+            numpy = None
+        if numpy is not None:
+            grid = numpy.zeros((100, 200))
+            kept += [grid[3:5], grid[:, :2], grid.T, grid[4:4]]
+        print(json.dumps(numpy is not None))
+        """,
+        tmp_path,
+        python=python,
+    )
+
+    heap = recording.dump.heap
+    assert heap is not None
+    seen: dict[str, Counter[int]] = {}
+    for number, size in zip(heap.window_object.tolist(), heap.window_bytes.tolist(), strict=True):
+        seen.setdefault(heap.types.full_name(int(heap.type[number])), Counter())[size] += 1
+    assert seen["memoryview"] == Counter([1000, 16, 100, 80, 0])
+    if recording.truth:
+        assert Counter([3200, 1600, 160_000, 0]) <= seen["numpy.ndarray"]
+
+
 def test_arrays_of_numpy_are_watched_too(python: str, tmp_path: Path) -> None:
     if not has_module(python, "numpy"):
         pytest.skip("needs numpy")
