@@ -132,6 +132,7 @@ def watch_pool(
     size: str | int | Callable[[Any], int] | None = None,
     name: str | None = None,
     pool: type | None = None,
+    again: bool = False,
 ) -> T:
     """
     The class of a pool's handles; each of these has a history from now on.
@@ -142,7 +143,7 @@ def watch_pool(
     ----------
     cls : type
         Class of the handles.
-    acquire, retain, release, touch, size, name, pool
+    acquire, retain, release, touch, size, name, pool, again
         As in ``leakscope.watching.watch_pool``: names of methods of the handle or the pool.
 
     Raises
@@ -153,7 +154,7 @@ def watch_pool(
     from leakscope import watching
 
     return watching.watch_pool(
-        cls, acquire=acquire, retain=retain, release=release, touch=touch, size=size, name=name, pool=pool
+        cls, acquire=acquire, retain=retain, release=release, touch=touch, size=size, name=name, pool=pool, again=again
     )
 
 

@@ -30,6 +30,7 @@ def watch_pool(
     size: str | int | Callable[[Any], int] | None = None,
     name: str | None = None,
     pool: type | None = None,
+    again: bool = False,
 ) -> T:
     """
     The class itself; from now on it is known who acquired, retained and released each handle, and in which thread.
@@ -53,6 +54,8 @@ def watch_pool(
         What to call the pool; by default the class's name.
     pool : type, optional
         Class of the pool, if it has some of the methods.
+    again : bool
+        Whether a handle may be released again without harm, as most ``close()`` may: then that is no fault.
 
     Raises
     ------
@@ -75,7 +78,9 @@ def watch_pool(
     plan = {"acquire": acquire, "retain": retain, "release": release, "touch": touch}
     listed = {verb: (names,) if isinstance(names, str) else tuple(names) for verb, names in plan.items()}
     try:
-        wrapping.wrap(wrapping.Pieces(number, cls, pool, wrapping.size_of(cls, size)), listed)
+        pieces = wrapping.Pieces(number, cls, pool, wrapping.size_of(cls, size))
+        pieces.again = again
+        wrapping.wrap(pieces, listed)
     except (AttributeError, TypeError) as error:
         raise UsageError(f"{title}: cannot be watched: {error}", "name methods of a class written in Python") from error
     return cls

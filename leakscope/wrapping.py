@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ACQUIRED, RETAINED, RELEASED, TOUCHED, _, COLLECTED = range(6)
 """``PoolEvent`` of the core."""
 _NOTHING, _FAULT = -1, 2
+_AGAIN = 16
 _EVENTS = {"retain": RETAINED, "release": RELEASED, "touch": TOUCHED}
 _COROUTINE = 0x80
 _COUNTS = ("increment", "decrement", "count", "n")
@@ -33,6 +34,7 @@ class Pieces:
         self.core = native.core()
         self.changed: set[type] = set()  # classes whose methods are wrapped, subclasses included
         self.plan: dict[str, tuple[str, ...]] = {}
+        self.again = False  # a second release does no harm
         self.collected = True  # somebody tells when a handle is collected
         self.modules = handing.watch_hand_offs()
 
@@ -123,7 +125,8 @@ def _wrap_method(pieces: Pieces, owner: type, verb: str, name: str) -> None:
         # Of a method of handles the first argument is the handle; of one of the pool it is the second.
         of_handle = owner is pieces.handle or issubclass(owner, pieces.handle)
         first = isinstance(found, staticmethod) or (of_handle and not isinstance(found, classmethod))
-        made = _using(pieces, method, _EVENTS[verb], 0 if first else 1)
+        event = _EVENTS[verb] + (_AGAIN if pieces.again and verb == "release" else 0)
+        made = _using(pieces, method, event, 0 if first else 1)
     _put(owner, name, made, method, type(found) if isinstance(found, classmethod | staticmethod) else None)
 
 
@@ -186,6 +189,7 @@ def _acquiring(pieces: Pieces, method: Callable[..., Any], itself: bool) -> Call
 
 def _using(pieces: Pieces, method: Callable[..., Any], event: int, at: int) -> Callable[..., Any]:
     number, began, ended = pieces.number, pieces.core.pool_began, pieces.core.pool_ended
+    certain = event >= _AGAIN
     several = at + 1 if _counts(method, at + 1) else 0
 
     def handle_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -198,7 +202,7 @@ def _using(pieces: Pieces, method: Callable[..., Any], event: int, at: int) -> C
         handle = args[at] if at < len(args) else handle_of(args, kwargs)
         amount = amount_of(args) if several else 1
         outermost = began(number, event, handle, amount)
-        done = outermost == _FAULT  # then there is nothing to undo
+        done = certain or outermost == _FAULT  # then there is nothing to undo
         try:
             result = method(*args, **kwargs)
             done = True
@@ -214,7 +218,7 @@ def _using(pieces: Pieces, method: Callable[..., Any], event: int, at: int) -> C
             return await method(*args, **kwargs)
         ended(number, _NOTHING, handle, 1, True)
         before, after = partial(began, number, _NOTHING, handle, 1), partial(ended, number, _NOTHING, handle, 1, True)
-        done = outermost == _FAULT
+        done = certain or outermost == _FAULT
         try:
             result = await Steps(method(*args, **kwargs), before, after)
             done = True

@@ -36,6 +36,18 @@ def test_packets_that_two_owners_release_are_told_with_both_lines(mode: list[str
 
 
 @modes
-@pytest.mark.parametrize("name", ["stable/packets.py", "pooling/frames.py", "pooling/greetings.py"])
+def test_segments_of_shared_memory_that_stay_are_told_with_their_line(mode: list[str], tmp_path: Path) -> None:
+    [finding] = findings("forgotten/segments.py", tmp_path, *mode)
+
+    assert finding["verdict"] == "LEAK"
+    assert "segments of shared memory (64.0 KiB each" in finding["sentence"]
+    assert finding["sentence"].endswith("are never unlinked; they outlive whoever made them.")
+    assert finding["subject"]["function"] == "show"
+
+
+@modes
+@pytest.mark.parametrize(
+    "name", ["stable/packets.py", "stable/segments.py", "pooling/frames.py", "pooling/greetings.py"]
+)
 def test_pools_whose_handles_come_back_are_left_in_peace(name: str, mode: list[str], tmp_path: Path) -> None:
     assert findings(name, tmp_path, *mode) == []

@@ -261,13 +261,15 @@ def test_subclasses_finalizers_and_pools_that_forgive_are_understood(tmp_path: P
     class Own(Lease):
         def __del__(self):
             pass
-    leakscope.watch_pool(Lease, release="close", size=10)
+    leakscope.watch_pool(Lease, release="close", size=10, again=True)
     for _ in range(8):
         Lease("a")
     for _ in range(3):
         Own("b")
     for _ in range(2):
-        Own("c").close()
+        own = Own("c")
+        own.close()
+        own.close()
     leakscope.dump()
     """
 
