@@ -258,4 +258,4 @@ def test_a_child_that_is_not_followed_takes_nothing(python: str, tmp_path: Path)
     )
 
     assert recording.stdout == "3\n"
-    assert len(recording.dumps) == 1
+    assert len(recording.wanted) == 1
