@@ -17,6 +17,7 @@ Needs
 
 Not when
     The container says how much it keeps at most.  A quarter of what was new in the second dump is gone in the last.
+    Only births tell, none is old, and a quarter of all made there is gone: then these are just the latest.
     Threads or nobody hold the objects.  Imports made them, or nobody knows who did.  The totals of their line are
     level, fall or slow down as long as the program works.
 
@@ -31,6 +32,8 @@ from __future__ import annotations
 
 from shlex import quote
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from leakscope.analysis.containers import container_of, hang_in_chains, is_the_scripts_own
 from leakscope.analysis.filling import bounded_container
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 CODE, NAME = "LS608", "piling"
 _LEAST_OBJECTS, _LEAST_BYTES = 100, 16 << 10
 _STAYED = 0.75
+_GONE = 0.25
 _BOUND_MAY_COME = 0.85
 _PATHS = 2
 _STILL = ("level", "falling", "slowing")
@@ -77,6 +81,8 @@ def check(facts: Facts) -> tuple[Finding, ...]:
             continue
         if container is None and not hang_in_chains(last, group.objects):
             continue
+        if group.pace.witness == "births" and _turns_over(facts, group):
+            continue
         made = Made(facts, last.dump, last.rows_of(group.objects, ENOUGH_BIRTHS))
         if made.place is not None and not made.by_imports and not _is_still(facts, made):
             found[container] = steps, _Case(facts, group, container, made)
@@ -91,6 +97,18 @@ def _counts(group: Staying) -> bool:
     if group.pace.kind != "even" or (new_in_second and group.stayed < _STAYED):
         return False
     return group.gained >= _LEAST_OBJECTS and group.gained_bytes >= _LEAST_BYTES
+
+
+def _turns_over(facts: Facts, group: Staying) -> bool:
+    """Whether these may be just the latest, births cannot tell: none is old, and many made where they were are gone."""
+    stacks, live, work = facts.last.stacks, facts.walked[-1].dump.allocations, facts.work
+    made_at, born = np.unique(live.stack[group.rows]), live.born_s[group.rows]
+    made, gone = float(stacks.alloc_bytes[made_at].sum()), float(stacks.free_bytes[made_at].sum())
+    if len(born) == 0 or gone <= _GONE * made:
+        return False
+    window = np.array([work.all_imported_s, float(born.min()), float(born.max())])
+    begin, first, end = work.done_until(window) if work.is_clock(facts.walked[-1].taken_s) else window
+    return bool(first - begin > _GONE * (end - begin))
 
 
 def _is_still(facts: Facts, made: Made) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from builders import column
 from heap_builders import heap_series
 from heap_lives import born_at_once, born_evenly, sampled
 
@@ -56,6 +58,19 @@ def test_what_the_main_script_collects_in_a_variable_of_its_own_is_growth() -> N
 
     assert finding.verdict is Verdict.GROWTH
     assert " are collected in one list" in finding.sentence
+
+
+def test_the_latest_of_many_that_are_gone_are_no_pile() -> None:
+    # An unbounded dict cannot be told from one that its owner keeps short, if all that is left was born late.
+    *before, last = born_evenly(adding(100, 400))
+    live, stacks = last.allocations, last.stacks
+    late = column(live.born_s.max() - (live.born_s.max() - live.born_s) * 0.3, "f4")
+    gone = column(stacks.alloc_bytes * 0.4, "f8")
+
+    kept = replace(last, allocations=replace(live, born_s=late))
+    turned_over = replace(kept, stacks=replace(stacks, free_bytes=gone))
+    assert len(findings([*before, kept])) == 1
+    assert findings([*before, turned_over]) == ()
 
 
 def chained(*counts: int, before: str = "<module app.log> m=module .last -> ") -> list[Dump]:
