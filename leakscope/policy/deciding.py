@@ -25,7 +25,7 @@ from leakscope.policy.confirming import (
 )  # fmt: skip
 from leakscope.policy.matching import limit_for, suppression_for
 from leakscope.policy.totals import breaches
-from leakscope.policy.wording import BOUND_IT, conclusion, convicted, reason_for
+from leakscope.policy.wording import BOUND_IT, conclusion, convicted, grows_as_a_whole, reason_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,6 +40,8 @@ LONG_ENOUGH_S = 1.0
 _ORDER = list(Outcome)
 _EXPLAIN = (Outcome.KNOWN, Outcome.SUPPRESSED, Outcome.WITHIN)
 """What grows and is tolerated; beside it nobody knows how much of all memory has no name."""
+_ACCOUNTS = 0.5
+"""Part of what live memory as a whole gains that a finding must account for, to be what gains it."""
 _MOST_SHORT = 3
 _MOST_THIN = 2
 """Runs at first that may be too short to tell anything, beyond the policy's repeats: they cost next to nothing."""
@@ -69,9 +71,11 @@ def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseli
     passed_totals = breaches(trials, policy)
     if final:
         passed_totals = tuple(breach for breach in passed_totals if breach.confirmed)
+    unnamed = 0.0 if any(decision.outcome in _EXPLAIN for decision in decisions) else unnamed_rate(trials)
+    if final and unnamed > 0:
+        decisions = [_named(decision, trials, unnamed) for decision in decisions]
     fails = any(decision.outcome is Outcome.NEW for decision in decisions) or any(b.confirmed for b in passed_totals)
     suspects = bool(passed_totals) or any(_asks_for_more(decision, trials) for decision in decisions)
-    unnamed = 0.0 if any(decision.outcome in _EXPLAIN for decision in decisions) else unnamed_rate(trials)
     thin = _is_thin(trials, decisions) or (final and unnamed > 0 and policy.repeats > 1)
     status: GateStatus = "failed" if fails else "passed"
     if not fails and thin:
@@ -88,6 +92,20 @@ def gate(trials: Sequence[Trial], policy: Policy | None = None, baseline: Baseli
         undecided=not fails
         and (_is_short(trials) or (not final and (suspects or unnamed > 0 or _could_do_more(trials, thin=thin)))),
     )  # fmt: skip
+
+
+def _named(decision: Decision, trials: Sequence[Trial], unnamed: float) -> Decision:
+    """
+    A decision about what was seen, but not again: it fails if it accounts for what live memory as a whole gains.
+
+    Two rules may tell of one place by turns; that memory grows with the work is known without either.
+    """
+    trial = trials[decision.seen_in[-1]]
+    if decision.outcome is not Outcome.UNCONFIRMED or trial.work is None:
+        return decision
+    if gained(decision.finding, count=False) / trial.work < _ACCOUNTS * unnamed:
+        return decision
+    return replace(decision, outcome=Outcome.NEW, reason=grows_as_a_whole(unnamed, trial.unit))
 
 
 def _could_do_more(trials: Sequence[Trial], *, thin: bool) -> bool:

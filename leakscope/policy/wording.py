@@ -77,6 +77,11 @@ def convicted(finding: Finding) -> str:
     )
 
 
+def grows_as_a_whole(rate: float, unit: str) -> str:
+    """Why something fails that was not seen again."""
+    return f"new, and live memory as a whole grows with the work by as much: {format_bytes(rate)} per {unit} more"
+
+
 def _confirmed(sighting: Sighting, trials: Sequence[Trial], rate: float | None) -> str:
     if len(sighting.seen_in) < 2:
         return "new: not in the baseline"

@@ -36,6 +36,21 @@ def test_nothing_found_is_found_twice_where_the_program_can_do_more() -> None:
     assert not gate([replace(first, whole=False)]).undecided
 
 
+def test_what_two_rules_tell_by_turns_fails_if_it_accounts_for_what_all_memory_gains() -> None:
+    def run(name: str, work: int, gain: int) -> Trial:
+        return trial(finding(name, gain=gain * work), work=work, live=(0, 2 * KIB * work))
+
+    big = [run("a", 100, 2000), run("b", 200, 2000), run("c", 400, 2000)]
+    small = [run("a", 100, 100), run("b", 200, 100), run("c", 400, 100)]
+
+    assert gate(big[:2]).undecided
+    assert set(outcomes(gate(big)).values()) == {Outcome.NEW}
+    assert gate(big).decisions[0].reason == (
+        "new, and live memory as a whole grows with the work by as much: 2.0 KiB per iteration more"
+    )
+    assert (gate(small).status, set(outcomes(gate(small)).values())) == ("inconclusive", {Outcome.UNCONFIRMED})
+
+
 def test_what_was_built_before_it_was_taken_down_counts_as_the_end() -> None:
     def run(work: int, built: int | None) -> Trial:
         return replace(trial(work=work, live=(0, 50)), whole=False, built_bytes=built)
