@@ -37,7 +37,7 @@ class StandardCaches:
         self._clear = [function for module, name in _CLEARING if (function := _find(module, name)) is not None]
         self._clear += [wrapper.cache_clear for wrapper in lru_caches() if _is_standard(wrapper)]
         self._clear += getattr(sys.modules.get("typing"), "_cleanups", [])
-        # Names of attributes that were looked up, thousands of them; the name of the function that forgets them changed.
+        # Names of attributes that were looked up, thousands of them.  The function that forgets them was renamed.
         clear_names = getattr(sys, "_clear_type_cache", None) or getattr(sys, "_clear_internal_caches", None)
         self._clear += [clear_names] if clear_names is not None else []
         self._by_path = [
