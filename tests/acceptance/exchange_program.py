@@ -92,8 +92,10 @@ class Trader(threading.Thread):
 
     def run(self) -> None:
         """Trade until the time or the steps are over."""
+        GO.wait()
+        end = time.monotonic() + SECONDS
         for _ in range(STEPS):
-            if time.monotonic() > END:
+            if time.monotonic() > end:
                 break
             if OUT.more():
                 self.give(self.take())
@@ -113,7 +115,7 @@ class Trader(threading.Thread):
     def answer(self) -> None:
         """Do something with what comes next."""
         try:
-            buffer = self.mail.get_nowait()
+            buffer = self.mail.get(timeout=0.01)
         except queue.Empty:
             return
         chance = self.random.random()
@@ -174,13 +176,13 @@ def words(at: int, default: float) -> float:
 
 
 THREADS, SECONDS, STEPS, SEED = int(words(1, 1000)), words(2, 600), int(words(3, 10**9)), int(words(4, 1))
-END = time.monotonic() + SECONDS
 threading.stack_size(256 << 10)
-OUT = Out()
+OUT, GO = Out(), threading.Event()
 TRADERS: list[Trader] = []
 TRADERS.extend(Trader(number, SEED, TRADERS) for number in range(THREADS))
 for one in TRADERS:
     one.start()
+GO.set()
 for one in TRADERS:
     one.join()
 leakscope.dump(600.0)

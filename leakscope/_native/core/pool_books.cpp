@@ -287,9 +287,9 @@ std::uint32_t PoolBooks::fault_row(const HandleRow& like) noexcept {
   }
   HandleRow& made = rows_[at];
   const Writing writing(made);
-  const std::uint32_t sequence = made.sequence;
-  made = like;
-  made.sequence = sequence;
+  HandleRow copy = like;
+  copy.sequence = made.sequence;  // odd all the time
+  made = copy;
   threads_->holds(made.thread, 1);
   hold_touches(made, 1);
   if (!faults_.insert(hash, at, [&](std::uint32_t other) { return fault_hash(rows_[other]); })) {
