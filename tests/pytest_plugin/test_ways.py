@@ -127,6 +127,21 @@ class TestLeftOut:
     result.stdout.fnmatch_lines(["3 tests judged, 2 leaking, 1 left out by their markers"])
 
 
+@pytest.mark.slow
+def test_what_the_gate_suppresses_is_not_blamed(judged: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyprojecttoml(
+        """
+        [[tool.leakscope.gate.suppress]]
+        symbol = "remember"
+        reason = "a registry that is meant to grow"
+        """
+    )
+    result = judged(LEAKS + "def remember():\n    KEPT.append(bytearray(9))\ndef test_registers():\n    remember()\n")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["2 tests judged, 1 leaking"])
+
+
 @pytest.mark.parametrize(
     ("marker", "message"),
     [('max_leak="1 parsec"', "*is not a size*"), ("most=1", "*knows no 'most'*"), ("repeats=0", "*from 2 to 60*"),
