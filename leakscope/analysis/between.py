@@ -99,7 +99,7 @@ def pace_between(
     alone : bool
         Whether the blocks are the group, not what its objects hold besides.
     """
-    live, times = walked[-1].dump.allocations, [each.dump.meta.elapsed_s for each in walked]
+    live, times = walked[-1].dump.allocations, [each.taken_s for each in walked]
     births = live.born_s[new_rows].astype(np.float64)
     group = _Group(times, values, births, live.blocks[new_rows], mixed, alone)
     after = int(np.searchsorted(times, work.all_imported_s))
