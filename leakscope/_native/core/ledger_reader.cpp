@@ -79,7 +79,9 @@ double LedgerReader::elapsed_seconds() const noexcept {
   const Header& header = ledger_.header();
   if (header.phase.load() != Phase::recording) return 0.0;
   const std::uint64_t now = prim::coarse_ns();
-  return now > header.began_monotonic_ns ? static_cast<double>(now - header.began_monotonic_ns) * 1e-9 : 0.0;
+  // Signed, for a beginning before the machine's own, as tests draw it, and for one later than now, as strangers do.
+  const auto since_ns = static_cast<std::int64_t>(now - header.began_monotonic_ns);
+  return since_ns > 0 ? static_cast<double>(since_ns) * 1e-9 : 0.0;
 }
 
 std::vector<NamedTotal> LedgerReader::totals() const {
