@@ -57,12 +57,18 @@ std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vecto
                                          const std::vector<std::uint64_t>& size, std::uint64_t most_bytes) {
   std::vector<prim::MemoryRange> ranges(most_ranges);
   ranges.resize(prim::writable_memory(process, ledger_file, ranges.data(), most_ranges));
+  if (ranges.size() == most_ranges) return {};
+  prim::Remote remote(static_cast<int>(process));
   std::uint64_t bytes = 0;
-  for (const auto& range : ranges) bytes += range.end - range.begin;
-  if (ranges.empty() || ranges.size() == most_ranges || bytes > most_bytes) return {};
+  // What was only reserved has nothing in it: tables of our own, stacks of threads.
+  std::erase_if(ranges, [&](const prim::MemoryRange& range) {
+    const std::uint64_t resident = remote.pages(range.begin, range.end).resident;
+    bytes += resident;
+    return resident == 0;
+  });
+  if (ranges.empty() || bytes > most_bytes) return {};
   PointerScan scan(address, size);
   std::vector<std::uint64_t> words(words_at_once);
-  prim::Remote remote(static_cast<int>(process));
   bool any = false;
   for (const auto& range : ranges) {
     for (std::uint64_t at = range.begin; at < range.end; at += words_at_once * sizeof(std::uint64_t)) {

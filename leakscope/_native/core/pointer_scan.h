@@ -40,7 +40,7 @@ class PointerScan {
   std::uint64_t lowest_ = ~0ULL, highest_ = 0;
 };
 
-// The whole of a process; empty if it cannot be read, or has more writable memory than `most_bytes`.
+// The whole of a process; empty if it cannot be read, or has more writable memory resident than `most_bytes`.
 std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vector<std::uint64_t>& address,
                                          const std::vector<std::uint64_t>& size, std::uint64_t most_bytes);
 
