@@ -18,7 +18,8 @@ Not when
     It did not grow: the interpreter keeps blocks of its own.  It is memory of C code, not of objects: who owns that
     nobody can see; growth of it is told by LS501.  Imports made it, it was gained once, or compiled types that do not
     tell what they hold grew as fast and something points to the blocks.
-    Up to 255 of them may be dead objects that the interpreter keeps for reuse: a doubt at most.
+    Up to 255 of them may be dead objects that the interpreter keeps for reuse: a doubt at most, and none if something
+    points to them or they are less than 16 KiB.
 
 Example
     ``fixtures/programs/unreached/`` beside its quiet twin.
@@ -53,6 +54,8 @@ _SURE = 3.0
 _LEAST_DOUBT = 20
 _MOST_FREE_LISTED = 255
 """Dead objects that the interpreter and its modules keep of one type for reuse: blocks that no object refers to."""
+_LEAST_DOUBT_BYTES = 16 << 10
+"""Fewer bytes in dead objects like these are no news: every program that uses asyncio keeps some."""
 _MOST_DOUBTS = 2
 _LOST = 0.9
 NOBODY = "nothing in the program"
@@ -88,7 +91,11 @@ def _case(facts: Facts, gained: GainedBlocks) -> _Case | None:
     if gained.gained_bytes < _SURE * error:
         return None
     made = Made(facts, last, gained.rows)
-    lost = are_lost(last.allocations, gained.rows) == "lost"
+    fate = are_lost(last.allocations, gained.rows)
+    lost = fate == "lost"
+    few = gained.gained_blocks <= _MOST_FREE_LISTED
+    if few and (fate == "owned" or (not lost and gained.gained_bytes < _LEAST_DOUBT_BYTES)):
+        return None
     if made.by_imports or (not lost and facts.unaccounted.possible_holders(gained.gained_blocks) is not None):
         return None
     return _Case(facts, gained, made, error, lost)

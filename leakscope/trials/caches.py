@@ -34,6 +34,8 @@ class StandardCaches:
     """Caches of the standard library, and what was in those by path before."""
 
     def __init__(self) -> None:
+        # Before 3.12 texts of one character are made when they are first asked for, and kept.
+        _ = [chr(code) for code in range(256)]
         self._clear = [function for module, name in _CLEARING if (function := _find(module, name)) is not None]
         self._clear += [wrapper.cache_clear for wrapper in lru_caches() if _is_standard(wrapper)]
         self._clear += getattr(sys.modules.get("typing"), "_cleanups", [])

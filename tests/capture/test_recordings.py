@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from launching import LEAKSCOPE, dumps_in, leakscope, recorded, started
 
+from leakscope.capture.dumps import RSS_STEP
 from leakscope.formats import open_dump
 from leakscope.model.dump import Dump
 
@@ -99,8 +101,10 @@ def test_resident_memory_calls_for_a_dump_at_the_threshold_and_at_each_quarter_m
         finish(process)
     taken = [dump.meta.process.rss_bytes for dump in dumps_in(folder) if dump.meta.reason == "rss"]
     assert taken[0] >= 40 << 20
-    # Growth may be seen half-way, so there may be a dump more; what was measured for it is a moment older.
-    assert all(after > 1.1 * before for before, after in itertools.pairwise(taken))
+    # Growth may be seen half-way, so there may be a dump more, but never more than there are quarters to pass.
+    peak = dumps_in(folder)[-1].series.rss_bytes.max()
+    assert taken == sorted(taken)
+    assert len(taken) <= 1 + math.log(peak / (40 << 20), RSS_STEP)
 
 
 def test_a_run_keeps_baselines_at_doubled_times_and_the_latest_three(folder: Path) -> None:
@@ -146,7 +150,7 @@ except leakscope.errors.CaptureError as error:
 def test_the_series_is_in_order_bounded_and_knows_the_process(folder: Path) -> None:
     with started(folder, WAITING, "--every", "1500ms", stdin=subprocess.PIPE) as process:
         tell(process, GROW)
-        wait_for(folder / "0002.lks")
+        wait_until(lambda: any(np.isfinite(dump.series.pss_bytes).any() for dump in dumps_in(folder)))
         finish(process)
     series = dumps_in(folder)[-1].series
     assert 20 <= len(series) <= 241
@@ -158,9 +162,9 @@ def test_the_series_is_in_order_bounded_and_knows_the_process(folder: Path) -> N
     assert np.all(np.diff(series.cpu_s) >= 0)
     assert series.sites.live_bytes[series.sites.sample == len(series) - 1].max() >= 40 << 20
     assert np.nanmax(series.glibc_arena_bytes) > np.nanmax(series.glibc_arena_count) >= 1
-    ages = series.sites.age_bytes.sum(axis=1)
-    assert np.all(np.isnan(ages) | np.isclose(ages, series.sites.live_bytes))
-    assert np.isfinite(ages[series.sites.sample == len(series) - 1]).all()
+    # At rest: while a program works, ages miss what comes or goes meanwhile.
+    last = series.sites.sample == len(series) - 1
+    assert np.allclose(series.sites.age_bytes.sum(axis=1)[last], series.sites.live_bytes[last])
 
 
 def test_dumps_of_one_run_agree_on_the_ids_of_stacks(folder: Path) -> None:

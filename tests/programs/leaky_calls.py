@@ -71,7 +71,9 @@ DUMPS = int(sys.argv[3]) if len(sys.argv) > 3 else 2
 
 
 def do(first: int) -> str:
-    """A round of work, then a dump."""
+    """A round of work, then a dump; at rest before and after, so that no birth is as young as the dump before."""
+    time.sleep(SETTLE_S)
+    _ = [[at] for at in range(10_000)]  # births are told by a clock that is read every so many blocks
     for number in range(first, first + CALLS):
         WORK(number)
         time.sleep(0.001)

@@ -213,7 +213,7 @@ def test_workers_are_recorded_and_their_leaks_told(judged: Run) -> None:
 
 def test_a_program_that_calls_pytest_is_not_begun_anew(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=LEAKS)
-    code = "import pytest; print('begun'); print(pytest.main(['-p', 'leakscope', '--leakscope']))"
+    code = "import pytest; print('begun'); print(int(pytest.main(['-p', 'leakscope', '--leakscope'])))"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

@@ -45,7 +45,7 @@ def test_objects_that_nobody_refers_to_leak() -> None:
 
 
 def test_two_dumps_without_spread_births_are_no_proof_and_three_are() -> None:
-    (doubt,) = findings(born_at_once(lost(4, 104)))
+    (doubt,) = findings(born_at_once(lost(4, 304)))
     (sure,) = findings(born_at_once(lost(4, 304, 604)))
 
     assert (doubt.verdict, sure.verdict) == (Verdict.UNKNOWN, Verdict.LEAK)
@@ -58,6 +58,15 @@ def test_as_few_as_free_lists_keep_are_a_doubt() -> None:
 
     assert (few.verdict, more.verdict) == (Verdict.UNKNOWN, Verdict.LEAK)
     assert few.sentence.endswith("; up to 255 may be dead ones kept for reuse: more work would tell.")
+
+
+def test_as_few_are_no_news_if_they_are_small_or_something_points_to_them() -> None:
+    *before, last = born_evenly(lost(4, 254))
+    owned = column(np.full(len(last.allocations), POINTED.index("yes")), "u1")
+    searched = replace(last, allocations=replace(last.allocations, pointed=owned))
+
+    assert findings([*before, searched]) == ()
+    assert findings(born_evenly(lost(4, 204))) == ()
 
 
 def test_few_that_nothing_points_to_leak_all_the_same() -> None:
