@@ -130,10 +130,6 @@ def find_slack(run: Sequence[Dump], window: tuple[float, float]) -> Slack | None
     return Slack(dump, found, None, 0.0, peaks) if peaks else None
 
 
-def _rank(dump: Dump) -> tuple[bool, bool, float]:
-    return dump.meta.reason not in _ENDS, dump.load_heap is not None, dump.meta.elapsed_s
-
-
 def _is_long(stretch: Stretch, end_s: float) -> bool:
     if stretch.points < _FEWEST_POINTS or stretch.end_s < _LATE * end_s:
         return False

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from leakscope.analysis.walked import Walked
     from leakscope.model.allocations import Frame
-    from leakscope.model.columns import I8, Column
+    from leakscope.model.columns import I8
     from leakscope.model.heap import HeapGraph
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -193,16 +193,3 @@ def _hint(heap: HeapGraph, text: str) -> str:
     last = {name.rpartition(".")[2].lower(): name for name in names}
     near = difflib.get_close_matches(text.rpartition(".")[2].lower(), last, n=_SIMILAR, cutoff=_ALIKE)
     return f"did you mean {' or '.join(last[name] for name in near)}?" if near else _NAMING
-
-
-def objects_made_by(walked: Walked, stacks: Column) -> I8:
-    """
-    The objects that some stacks made.
-
-    Parameters
-    ----------
-    walked : Walked
-    stacks : ndarray of int
-        Nodes of the stack table.
-    """
-    return np.flatnonzero(np.isin(walked.stack, stacks)).astype(np.int64)
