@@ -22,7 +22,7 @@ from leakscope.analysis.places import NOWHERE, find_places
 from leakscope.analysis.pool_places import find_pool_places
 from leakscope.analysis.residence import Residence, where_memory_went
 from leakscope.analysis.sampling import row_variances
-from leakscope.analysis.series import SURE, Trend, level_since, trend
+from leakscope.analysis.series import SURE, Trend, held_for_half, level_since, trend
 from leakscope.analysis.sites import Sites, find_sites, named_groups
 from leakscope.analysis.slack import Slack, find_slack
 from leakscope.analysis.sources import is_command, plain_function, program_roots
@@ -205,11 +205,14 @@ class Facts:
         a sawtooth that ends there is taken for that as well, which does no harm to its low-water marks.
         """
         end, series = self.last.meta.elapsed_s, self.last.series
-        known = np.isfinite(series.live_bytes) & (series.time_s >= end - max(_LONGEST_END_S, _LONGEST_END_SHARE * end))
+        start = end - max(_LONGEST_END_S, _LONGEST_END_SHARE * end)
+        known = np.isfinite(series.live_bytes)
         times, live = series.time_s[known], series.live_bytes[known]
+        late = slice(max(int(np.searchsorted(times, start, "right")) - 1, 0), None)
+        times, live = times[late], live[late]
         if self.last.meta.reason not in _LAST_REASONS or len(live) < 2:
             return end
-        still_full = live >= _STILL_FULL * float(np.median(live[:-1]))
+        still_full = live >= _STILL_FULL * held_for_half(np.maximum(times, start), live)
         return end if still_full[-1] else float(times[np.flatnonzero(still_full)[-1]])
 
     @cached_property

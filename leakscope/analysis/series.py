@@ -248,6 +248,21 @@ def level_since(time_s: F8, value: F8, tolerance: float) -> float:
     return float(times[int(np.argmax(level))])
 
 
+def held_for_half(time_s: F8, value: F8) -> float:
+    """
+    What a series was at least for half of the time; each value holds until the next sample, however late that comes.
+
+    Parameters
+    ----------
+    time_s, value : ndarray of float64, shape (k,)
+        At least two, ascending times.
+    """
+    lasted = np.diff(time_s)
+    order = np.argsort(value[:-1])[::-1]
+    for_so_long = np.cumsum(lasted[order])
+    return float(value[order[int(np.searchsorted(for_so_long, for_so_long[-1] / 2))]])
+
+
 def late_over_early(time_s: F8, value: F8, middle_s: float, noise: float, error: float) -> tuple[float, float]:
     """
     Rate after a moment over the rate before it, and its standard error.

@@ -159,6 +159,21 @@ def test_what_was_freed_in_the_last_moment_has_grown_until_then() -> None:
     assert judged.trend.end_s == pytest.approx(END - 0.3)
 
 
+def test_what_was_freed_while_nobody_looked_has_grown_until_the_last_look_before() -> None:
+    # given a busy machine: no sample for a second, then five after all is gone
+    life = Life()
+    for born in np.arange(0, END - 0.1, 0.01):
+        life.add(SITE, 1000, float(born), END - 0.1)
+    for born in (0.0, 0.1):
+        life.add(OTHER, 100, born)
+    times = [*np.linspace(0.3, END - 1.0, 100), *np.linspace(END - 0.08, END, 5)]
+
+    (judged,) = judgements([recorded(life, END, sample_at=times, reason="exit")])
+
+    assert (judged.growing, judged.kind) == (True, "kept")
+    assert judged.trend.end_s == pytest.approx(END - 1.0)
+
+
 def test_a_sawtooth_that_was_freed_in_the_last_moment_has_not() -> None:
     life = Life()
     for born in np.arange(0, END, 0.01):

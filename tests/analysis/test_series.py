@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leakscope.analysis.series import block_minima, late_over_early, level_since, noise_of, theil_sen, trend
+from leakscope.analysis.series import (
+    block_minima,
+    held_for_half,
+    late_over_early,
+    level_since,
+    noise_of,
+    theil_sen,
+    trend,
+)
 
 
 def stupid_minima(times: Any, values: Any, start: float, end: float, blocks: int) -> list[tuple[float, float]]:
@@ -118,3 +126,15 @@ def test_a_gain_within_its_error_is_level() -> None:
     assert trend(times, times, 0, 39, error=10.5).shape == "level"
     assert trend(times, times, 0, 39, least=31).shape == "level"
     assert trend(times, -times, 0, 39).shape == "falling"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_was_held_for_half_of_the_time_equals_counting_moments(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    lasted, values = random.integers(1, 9, 12), random.integers(0, 5, 13).astype(float)
+    moments = np.repeat(values[:-1], lasted)
+
+    found = held_for_half(np.concatenate([[0.0], np.cumsum(lasted)]), values)
+
+    assert (moments >= found).mean() >= 0.5
+    assert (moments > found).mean() < 0.5
