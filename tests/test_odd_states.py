@@ -7,7 +7,11 @@ cannot, the dump comes without a graph and says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -89,31 +93,58 @@ def test_a_type_that_misbehaves_when_asked_for_its_references_harms_nobody(
     assert good.meta.heap_problem == ""
 
 
+@contextlib.contextmanager
+def released_after_dumps(pipe: Path, folder: Path, count: int) -> Iterator[list[float]]:
+    """Whoever opens the pipe waits there until so many further dumps are written; yields when that began."""
+    began: list[float] = []
+    over = threading.Event()
+
+    def release() -> None:
+        with pipe.open("wb") as end:
+            began.append(time.time())
+            before = set(folder.glob("*.lks"))
+            while len(set(folder.glob("*.lks")) - before) < count and not over.wait(0.05):
+                continue
+            end.write(b"1")
+
+    os.mkfifo(pipe)
+    thread = threading.Thread(target=release)
+    thread.start()
+    try:
+        yield began
+    finally:
+        over.set()
+        thread.join()
+
+
 @pytest.mark.parametrize(
-    "call", ["odd.wait_without_lock(4)", "odd.wait_with_lock(4)", "time.sleep(4)", "lock.acquire()"]
+    "call", ["odd.wait_without_lock(pipe)", "odd.wait_with_lock(pipe)", "os.read(pipe, 1)", "lock.acquire()"]
 )
 @pytest.mark.slow
 def test_a_dump_is_taken_while_the_program_is_inside_a_call_for_long(
     call: str, python: str, extension: Build, tmp_path: Path
 ) -> None:
-    recording = done(
-        f"""
-        import sys, threading, time
-        sys.path.insert(0, {str(extension("odd", python))!r})
-        import odd
-        lock = threading.Lock()
-        lock.acquire()
-        threading.Timer(4, lock.release).start()
-        {call}
-        print("unharmed")
-        """,
-        tmp_path,
-        python,
-        "--every",
-        "500ms",
-    )
+    with released_after_dumps(tmp_path / "pipe", tmp_path / "run", 2) as began:
+        recording = done(
+            f"""
+            import os, sys, threading
+            sys.path.insert(0, {str(extension("odd", python))!r})
+            import odd
+            pipe = os.open("pipe", os.O_RDONLY)
+            lock = threading.Lock()
+            if {call!r} == "lock.acquire()":
+                lock.acquire()
+                threading.Thread(target=lambda: (os.read(pipe, 1), lock.release())).start()
+            {call}
+            print("unharmed")
+            """,
+            tmp_path,
+            python,
+            "--every",
+            "500ms",
+        )
 
-    meanwhile = [dump for dump in recording.dumps if 0.4 < dump.meta.elapsed_s < 4]
+    meanwhile = [dump for dump in recording.dumps if dump.meta.taken_unix_s > began[0] and dump.meta.reason != "exit"]
 
     assert len(meanwhile) >= 1
     assert all(len(dump.allocations) > 0 for dump in meanwhile)

@@ -1,7 +1,8 @@
 /* Native code in states that a walk over the objects must survive: a type that misbehaves when it is asked for its
    references, and calls that keep the interpreter's lock. */
 #include <Python.h>
-#include <time.h>
+#include <errno.h>
+#include <unistd.h>
 
 /* ---- a type whose tp_traverse does as it is told ---- */
 
@@ -83,21 +84,22 @@ static PyObject* behave(PyObject* module, PyObject* how) {
 
 /* ---- calls that last ---- */
 
-static void wait_for(double seconds) {
-  const struct timespec time = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-  nanosleep(&time, NULL);
+/* A byte from a pipe; signals that come meanwhile are none of its business. */
+static void wait_for(int pipe) {
+  char byte;
+  while (read(pipe, &byte, 1) < 0 && errno == EINTR) continue;
 }
 
-static PyObject* wait_with_lock(PyObject* module, PyObject* seconds) {
+static PyObject* wait_with_lock(PyObject* module, PyObject* pipe) {
   (void)module;
-  wait_for(PyFloat_AsDouble(seconds));
+  wait_for((int)PyLong_AsLong(pipe));
   Py_RETURN_NONE;
 }
 
-static PyObject* wait_without_lock(PyObject* module, PyObject* seconds) {
+static PyObject* wait_without_lock(PyObject* module, PyObject* pipe) {
   (void)module;
-  const double time = PyFloat_AsDouble(seconds);
-  Py_BEGIN_ALLOW_THREADS wait_for(time);
+  const int number = (int)PyLong_AsLong(pipe);
+  Py_BEGIN_ALLOW_THREADS wait_for(number);
   Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
@@ -113,8 +115,8 @@ static int module_execute(PyObject* module) {
 
 static PyMethodDef methods[] = {
     {"behave", behave, METH_O, "How every Odd answers when it is asked for its references."},
-    {"wait_with_lock", wait_with_lock, METH_O, "Sleep and let no other thread run."},
-    {"wait_without_lock", wait_without_lock, METH_O, "Sleep in native code."},
+    {"wait_with_lock", wait_with_lock, METH_O, "Wait for a byte from a pipe and let no other thread run."},
+    {"wait_without_lock", wait_without_lock, METH_O, "Wait for a byte from a pipe in native code."},
     {NULL, NULL, 0, NULL},
 };
 
