@@ -226,8 +226,9 @@ def explain(code: str | None = None) -> tuple[RulePage, ...]:
         If there is no such rule.
     """
     from leakscope.rules import RULES
+    from leakscope.trials.repetition import PAGE
 
-    pages = sorted((rule.page for rule in RULES), key=lambda page: page.code)
+    pages = sorted((*(rule.page for rule in RULES), PAGE), key=lambda page: page.code)
     found = tuple(page for page in pages if code is None or code.lower() in (page.code.lower(), page.name))
     if not found:
         raise UsageError(f"there is no rule {code!r}", "leakscope explain lists them")

@@ -135,9 +135,13 @@ def gate_program(
     from leakscope import proving
 
     proving.claim(plan)
-    result = proving.prove(
-        plan, policy or with_known(Policy()), baseline or Baseline(), run=api.run, tell=tell, command=command
-    )
+    policy, baseline = policy or with_known(Policy()), baseline or Baseline()
+    if plan.tests:
+        from leakscope.suites import prove_suite
+
+        result = prove_suite(plan, policy, baseline, tell=tell, command=command)
+    else:
+        result = proving.prove(plan, policy, baseline, run=api.run, tell=tell, command=command)
     return _with_places(result, root, command, arguments)
 
 

@@ -151,13 +151,33 @@ def _plan(target: Sequence[str], options: dict[str, Any], policy: Policy) -> Pla
         python_args=found.python_args,
         iterations=policy.iterations or (FIRST_ITERATIONS if asked else None),
         ignore_failure=options["ignore_failure"],
+        tests=found.tests if load is None else 0,
     )
-    unit = "iteration" if plan.iterations else "second" if load is not None and load.for_s else None
+    if plan.tests:
+        _check_tests(plan, options, asked=asked)
+    unit = (
+        "iteration" if plan.iterations or plan.tests
+        else "second" if load is not None and load.for_s else None
+    )  # fmt: skip
     for limit in policy.limits:
         if limit.per is not None and limit.per != unit:
             hint = "use --load and --for" if limit.per == "second" else f"use {PLACEHOLDER} or --iterations"
             raise UsageError(f"the policy limits {limit.name} per {limit.per}, which this gate does not count", hint)
     return replace(plan, config=_config(options))
+
+
+def _check_tests(plan: Plan, options: dict[str, Any], *, asked: bool) -> None:
+    """Nothing, unless options are about a program that is run again and again."""
+    if asked or options["iterations"] is not None:
+        raise UsageError(
+            "tests are repeated one by one, without a number of iterations",
+            "leave it out; pytest's own option --leakscope-repeats says how often",
+        )
+    for name in ("sampled", "pools", "warmup_s", "repeats"):
+        if options[name]:
+            option = {"pools": "pool", "warmup_s": "warmup"}.get(name, name)
+            hint = "leave it out" if name in ("sampled", "pools") else f"say --leakscope-{option} after pytest"
+            raise UsageError(f"--{option} is not for pytest, which repeats its tests itself", hint)
 
 
 def _config(options: dict[str, Any]) -> CaptureConfig:

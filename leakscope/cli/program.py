@@ -23,6 +23,7 @@ _PYTHON = re.compile(r"(?:python|pypy)[\d.]*t?")
 _INTERPRETER = re.compile(rb"(/[^\s'\"]*/(?:python|pypy)[\d.]*t?)\b|/env\s+(?:-\S+\s+)*((?:python|pypy)[\d.]*t?)\b")
 _VALUED = frozenset("WX")
 _HEAD_BYTES = 512
+_PYTEST = frozenset({"pytest", "py.test"})
 _SPECIAL = frozenset({"-m", "-c", "-"})
 """Where Python's own options end."""
 
@@ -46,6 +47,13 @@ class Command:
     python: str | None = None
     python_args: tuple[str, ...] = ()
 
+    @property
+    def tests(self) -> int:
+        """How many words of the target start pytest; 0 if it is another program."""
+        if self.target[0] == "-m":
+            return 2 if self.target[1] in _PYTEST else 0
+        return 1 if os.path.basename(self.target[0]) in _PYTEST else 0
+
 
 def resolve(words: Sequence[str], python: str | None) -> Command:
     """
@@ -66,14 +74,19 @@ def resolve(words: Sequence[str], python: str | None) -> Command:
     if not words:
         raise UsageError("there is nothing to run", "name a program: leakscope gate -- app.py")
     first = words[0]
-    if first in _SPECIAL or os.path.isfile(first):
+    is_file, is_path = os.path.isfile(first), os.sep in first
+    if first in _SPECIAL:
         return Command(_complete(words), python)
-    if _PYTHON.fullmatch(os.path.basename(first)):
+    if _PYTHON.fullmatch(os.path.basename(first)) and (is_path or not is_file):
         count = _count_options(words[1:])
         rest = words[1 + count :]
         if not rest:
             raise UsageError(f"{first!r} without a program", "name a program after it: leakscope gate -- python app.py")
         return Command(_complete(rest), python or first, tuple(words[1 : 1 + count]))
+    if is_file:
+        named = _named_interpreter(first) if is_path and os.access(first, os.X_OK) else None
+        # Installed commands have no suffix, and name the interpreter they were installed for.
+        return Command(tuple(words), python or (named if "." not in os.path.basename(first) else None))
     return _installed(words, python)
 
 
@@ -88,12 +101,25 @@ def _installed(words: Sequence[str], python: str | None) -> Command:
             f"did you mean: leakscope gate -- {similar}" if similar else "name a file, -m MODULE, or a command in PATH"
         )
         raise UsageError(f"there is no file and no command {first!r}", hint)
-    with open(found, "rb") as file:
-        named = _INTERPRETER.search(file.read(_HEAD_BYTES)) if file.read(2) == b"#!" else None
-    if named is None:
+    if not _is_python(found):
         raise UsageError(f"{found} is no Python program", "leakscope sees Python programs only: name one, or -m MODULE")
-    interpreter = (named[1] or named[2]).decode("utf-8", "surrogateescape")
-    return Command((found, *words[1:]), python or (None if _is_ours(interpreter) else interpreter))
+    return Command((found, *words[1:]), python or _named_interpreter(found))
+
+
+def _is_python(file: str) -> bool:
+    return _first_line_of(file) is not None
+
+
+def _named_interpreter(file: str) -> str | None:
+    """The interpreter that a command's first line names, if it is not our own."""
+    interpreter = _first_line_of(file)
+    return None if interpreter is None or _is_ours(interpreter) else interpreter
+
+
+def _first_line_of(path: str) -> str | None:
+    with open(path, "rb") as file:
+        named = _INTERPRETER.search(file.read(_HEAD_BYTES)) if file.read(2) == b"#!" else None
+    return None if named is None else (named[1] or named[2]).decode("utf-8", "surrogateescape")
 
 
 def _is_ours(interpreter: str) -> bool:

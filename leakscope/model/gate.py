@@ -55,6 +55,8 @@ class Trial:
         Whether what the program had built was there to its end, and not taken down before the last dump.
     built_bytes : int or None
         If it was taken down: what was alive before; None if live memory had gone up and down until then, too.
+    tests : int or None
+        If it was a suite of tests: how many of them were repeated and judged.
     """
 
     report: Report
@@ -63,6 +65,7 @@ class Trial:
     elapsed_s: float | None = None
     whole: bool = True
     built_bytes: int | None = None
+    tests: int | None = None
 
     @property
     def end_bytes(self) -> int | None:

@@ -66,6 +66,8 @@ class Plan:
         How much the program does at first; None if it cannot be told.
     ignore_failure : bool
         Judge a program that fails, too.
+    tests : int
+        The program is pytest: how many words of the target say so, its own arguments follow; 0 for any other program.
     """
 
     target: tuple[str, ...]
@@ -76,3 +78,4 @@ class Plan:
     python_args: tuple[str, ...] = ()
     iterations: int | None = None
     ignore_failure: bool = False
+    tests: int = 0

@@ -102,6 +102,13 @@ def _unconfirmed(sighting: Sighting, trials: Sequence[Trial], outcome: Outcome) 
     return "it did not grow with the work: a one-time cost, or something that fills up"
 
 
+def _runs(trials: Sequence[Trial]) -> str:
+    """``2 runs``, ``79 tests``."""
+    tests = trials[-1].tests
+    count, what = (len(trials), "run") if tests is None else (tests, "test")
+    return f"{format_count(count)} {what}{'' if count == 1 else 's'}"
+
+
 def _counted(count: int, what: str) -> str:
     """``2 new leaks``."""
     several = {"new leak": "new leaks", "place that grows": "places that grow", "limit passed": "limits passed"}
@@ -118,7 +125,7 @@ def conclusion(
 ) -> str:
     """The first line of every gate report: what the gate says, and what it counted."""
     new = [decision.finding.verdict for decision in decisions if decision.outcome is Outcome.NEW]
-    runs = f"in {len(trials)} run{'' if len(trials) == 1 else 's'}"
+    runs = f"in {_runs(trials)}"
     if new or any(breach.confirmed for breach in breaches):
         leaks = sum(verdict is Verdict.LEAK for verdict in new)
         counts = ((leaks, "new leak"), (len(new) - leaks, "place that grows"), (len(breaches), "limit passed"))

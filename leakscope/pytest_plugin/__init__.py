@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Generator
     from typing import Any
 
@@ -48,12 +49,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--leakscope-seconds", type=float, default=10.0, metavar="S",
         help="most seconds spent on further proof against one test (default: 10)",
     )  # fmt: skip
+    group.addoption(
+        "--leakscope-gate", default="", metavar="FILE",
+        help="for 'leakscope gate -- pytest ...': write down what tests leave behind, and let the gate decide",
+    )  # fmt: skip
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """Before anything is captured or collected: become a process that is recorded."""
-    if early_config.known_args_namespace.leakscope:
+    if _is_asked(early_config.known_args_namespace):
         from leakscope.pytest_plugin.start import become_recorded
 
         become_recorded(early_config)
@@ -63,10 +68,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def pytest_configure(config: pytest.Config) -> None:
     """The marker is known always, the judge comes if asked for."""
     config.addinivalue_line("markers", _MARKER)
-    if config.option.leakscope:
+    if _is_asked(config.option):
         from leakscope.pytest_plugin.judge import Judge
 
         config.pluginmanager.register(Judge(config), "leakscope-judge")
+
+
+def _is_asked(options: Namespace) -> bool:
+    return bool(options.leakscope or options.leakscope_gate)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from leakscope.pytest_plugin.harness import harness_of
 from leakscope.pytest_plugin.pages import failure, summary
 from leakscope.pytest_plugin.settings import settings_of
 from leakscope.pytest_plugin.suppressing import suppression_of, suppressions_of
+from leakscope.pytest_plugin.telling import tell_gate
 from leakscope.trials.holders import with_holders
 from leakscope.trials.meter import Stacks
 from leakscope.trials.trial import Trial
@@ -45,7 +46,8 @@ class Judge:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._mode = config.option.leakscope
+        self._gate = config.option.leakscope_gate
+        self._mode = "report" if self._gate else config.option.leakscope
         self._stacks: Stacks | None = None
         self._asked_holders = 0
         self._suppressions: tuple[Suppression, ...] = ()
@@ -57,6 +59,7 @@ class Judge:
     def pytest_report_header(self) -> str:
         """One line at the beginning."""
         ends = "tests that leak fail" if self._mode != "report" else "leaks are told only"
+        ends = "the gate decides" if self._gate else ends
         return f"leakscope: every test that passes is repeated; {ends}"
 
     @pytest.hookimpl(optionalhook=True)
@@ -78,7 +81,8 @@ class Judge:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """A marker or a suppression that cannot be understood ends it here."""
-        self._suppressions = suppressions_of(self._config)
+        if not self._gate:
+            self._suppressions = suppressions_of(self._config)
         for item in items:
             settings_of(item)
 
@@ -187,7 +191,12 @@ class Judge:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What came of it."""
-        summary(terminalreporter, self._told, self._mode)
+        summary(terminalreporter, self._told, "gate" if self._gate else self._mode)
+
+    def pytest_sessionfinish(self) -> None:
+        """The gate hears of all tests once, from the process that hands them out."""
+        if self._gate and not hasattr(self._config, "workerinput"):
+            tell_gate(self._gate, self._told)
 
 
 def _next(item: pytest.Item, nextitem: pytest.Item | None) -> pytest.Item | None:

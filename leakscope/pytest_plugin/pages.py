@@ -41,7 +41,8 @@ def summary(terminal: pytest.TerminalReporter, told: list[tuple[str, dict[str, A
     ----------
     terminal : pytest.TerminalReporter
     told : list of (test, what was noted)
-    mode : {"fail", "report", "strict"}
+    mode : {"fail", "report", "strict", "gate"}
+        The gate tells of leaks itself.
     """
     by_state: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for test, noted in told:
@@ -54,7 +55,7 @@ def summary(terminal: pytest.TerminalReporter, told: list[tuple[str, dict[str, A
         + (f", {len(unjudged)} not judged" if unjudged else "")
         + (f", {len(by_state['skipped'])} left out by their markers" if "skipped" in by_state else "")
     )
-    if mode == "report" or terminal.verbosity > 0:
+    if mode == "report" or (terminal.verbosity > 0 and mode != "gate"):
         for test, noted in leaking[:_SHOWN]:
             terminal.write_line(f"LEAKS {test}")
             for leak in noted["leaks"]:

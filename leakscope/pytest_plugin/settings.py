@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _WORDS = ("max_leak", "max_growth", "warmup", "repeats", "skip", "reason")
 _LIMITS = {limit.name: limit.bytes or 0 for limit in DEFAULT_LIMITS}
+_GATES = dict.fromkeys(_LIMITS, 0)
+"""All that stays is told to a gate, which has limits of its own; those of markers count in any case."""
 _MOST_REPEATS = 60
 
 
@@ -65,6 +67,7 @@ def settings_of(item: pytest.Item) -> Settings:
                 raise pytest.UsageError(f"{item.nodeid}: the marker leakscope knows no {name!r}, only {known}")
             said.setdefault(name, value)
     option = item.config.option
+    limits = _GATES if option.leakscope_gate else _LIMITS
     try:
         return Settings(
             plan=Plan(
@@ -72,8 +75,8 @@ def settings_of(item: pytest.Item) -> Settings:
                 repeats=_count(said, "repeats", option.leakscope_repeats, 2),
                 most_s=option.leakscope_seconds,
             ),
-            max_leak_bytes=_bytes(said, "max_leak", Verdict.LEAK),
-            max_growth_bytes=_bytes(said, "max_growth", Verdict.GROWTH),
+            max_leak_bytes=_bytes(said, "max_leak", limits[Verdict.LEAK.value]),
+            max_growth_bytes=_bytes(said, "max_growth", limits[Verdict.GROWTH.value]),
             skip=bool(said.get("skip", False)),
             reason=str(said.get("reason", "")),
         )
@@ -81,8 +84,8 @@ def settings_of(item: pytest.Item) -> Settings:
         raise pytest.UsageError(f"{item.nodeid}: marker leakscope: {error}") from error
 
 
-def _bytes(said: Mapping[str, Any], name: str, verdict: Verdict) -> int:
-    value = said.get(name, _LIMITS[verdict.value])
+def _bytes(said: Mapping[str, Any], name: str, default: int) -> int:
+    value = said.get(name, default)
     return value if isinstance(value, int) else parse_bytes(str(value))
 
 

@@ -6,18 +6,16 @@ It knows where they are written and how a leak is shown to their patterns; it re
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from leakscope.analysis.sources import module_name
 from leakscope.errors import PolicyError
-from leakscope.model.finding import Finding, Subject
 from leakscope.policy.known import known_suppressions
 from leakscope.policy.matching import suppression_for
 from leakscope.policy.reading import suppressions_from
+from leakscope.trials.repetition import finding_of
 
 if TYPE_CHECKING:
     from leakscope.model.policy import Suppression
@@ -69,16 +67,4 @@ def suppression_of(leak: Leak, suppressions: tuple[Suppression, ...]) -> Suppres
     leak : Leak
     suppressions : tuple of Suppression
     """
-    inner = leak.stack[0] if leak.stack and leak.stack[0].kind == "native" else None
-    subject = Subject(
-        kind="blocks",
-        module=module_name(leak.file, (os.getcwd(),)),
-        function=leak.function,
-        library=os.path.basename(inner.file) if inner else None,
-        symbol=inner.function if inner else None,
-    )
-    finding = Finding(
-        code="", rule="", verdict=leak.verdict, confidence=1.0, fingerprint="", sentence=leak.sentence, subject=subject,
-        bytes=0, count=0, growth=None, stack=leak.stack, evidence=(), advice=(),
-    )  # fmt: skip
-    return suppression_for(finding, suppressions)
+    return suppression_for(finding_of(leak), suppressions)

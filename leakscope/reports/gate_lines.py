@@ -164,6 +164,10 @@ def breach_place(result: GateResult) -> str:
 def run_text(result: GateResult) -> str:
     """``2 runs with 100 and 200 iterations, 3.1 s``; what was compared where nothing was run."""
     trials = result.trials
+    tests = trials[-1].tests
+    if tests is not None:
+        judged = f"{format_count(tests)} test{'' if tests == 1 else 's'} judged"
+        return f"{judged}, {sum(trial.elapsed_s or 0.0 for trial in trials):.1f} s"
     if all(trial.elapsed_s is None for trial in trials):
         count = len(result.report.sources)
         return f"{count} dump{'' if count == 1 else 's'}"
@@ -184,7 +188,9 @@ def what_next(result: GateResult) -> Iterator[str]:
     elif result.breaches:
         yield f"find what grew: {_show(result)}; or raise the limit in [tool.leakscope.gate.limits]"
     elif result.status != "passed":
-        if result.trials[-1].work is None:
+        if result.trials[-1].tests is not None:
+            yield "see above which tests could not be repeated, and why; tests that depend on a first run cannot be"
+        elif result.trials[-1].work is None:
             yield (
                 "give it more work: put {iterations} where the program takes how much to do, or let it read "
                 "LEAKSCOPE_ITERATIONS, and say --iterations N"

@@ -106,12 +106,25 @@ def page(leaks: Sequence[Leak], limit_bytes: int, what: str) -> str:
     return "\n".join(lines)
 
 
+def without_harness(stack: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """
+    The part of a stack below leakscope and pytest, which call the work.
+
+    Parameters
+    ----------
+    stack : tuple of Frame
+        Innermost first.
+    """
+    for at, frame in enumerate(stack):
+        if frame.file.startswith(OURS) or f"{os.sep}_pytest{os.sep}" in frame.file:
+            return stack[:at]
+    return stack
+
+
 def _stack(stack: tuple[Frame, ...]) -> list[str]:
     roots = (os.getcwd(),)
     lines: list[str] = []
-    for frame in stack:
-        if frame.file.startswith(OURS) or f"{os.sep}_pytest{os.sep}" in frame.file or len(lines) == _FRAMES:
-            break
+    for frame in without_harness(stack)[:_FRAMES]:
         line = f":{frame.line}" if frame.line else ""
         lines.append(f"{relative_path(frame.file, roots)}{line}  {frame.function or '?'}")
     return lines

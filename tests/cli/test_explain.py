@@ -8,8 +8,10 @@ import pytest
 from launching import leakscope
 
 from leakscope import cli
+from leakscope.model.rule_page import RulePage
 from leakscope.rules import RULES
 from leakscope.rules.rule import Rule
+from leakscope.trials.repetition import PAGE
 
 
 def test_without_a_code_all_rules_are_listed_one_line_each() -> None:
@@ -17,11 +19,11 @@ def test_without_a_code_all_rules_are_listed_one_line_each() -> None:
 
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split()[0] for line in lines] == sorted(rule.code for rule in RULES)
+    assert [line.split()[0] for line in lines] == sorted([*(rule.code for rule in RULES), PAGE.code])
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_a_rules_page_comes_by_code_or_name(rule: Rule, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("rule", [*RULES, PAGE], ids=lambda rule: rule.code)
+def test_a_rules_page_comes_by_code_or_name(rule: Rule | RulePage, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute(["explain", rule.code.lower()]) == 0
     by_code = capsys.readouterr().out
     assert cli.execute(["explain", rule.name]) == 0

@@ -55,6 +55,26 @@ def test_a_command_of_a_package_is_run_with_the_interpreter_of_its_first_line(
     assert resolve(["tool", "tests"], None) == Command((path, "tests"), python)
 
 
+def test_a_path_to_a_command_or_an_interpreter_is_no_script(tmp_path: Path) -> None:
+    path = command_file(tmp_path, "#!/usr/bin/python3.9 -s")
+    script = tmp_path / "app.py"
+    script.write_text("#!/usr/bin/env python3\n")
+    script.chmod(0o755)
+
+    assert resolve([path, "tests"], None) == Command((path, "tests"), "/usr/bin/python3.9")
+    assert resolve([str(script)], None) == Command((str(script),))
+    assert resolve([sys.executable, "app.py"], None) == Command(("app.py",), sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [(["pytest", "-q"], 1), (["-m", "pytest", "tests"], 2), (["python", "-m", "pytest"], 2), (["-m", "app"], 0),
+     (["python", "pytest.py"], 0)],
+)  # fmt: skip
+def test_pytest_is_known_however_it_is_started(words: list[str], count: int) -> None:
+    assert resolve(words, None).tests == count
+
+
 def test_a_command_beside_the_interpreter_comes_first() -> None:
     assert resolve(["pytest", "-q"], None).target == (str(Path(sys.executable).with_name("pytest")), "-q")
 
