@@ -165,7 +165,7 @@ def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[D
     Parameters
     ----------
     paths : iterable of path
-        Dump files of any known format.
+        Dump files of any known format; the folder of a run stands for all dumps in it.
     verify : bool
         Check every checksum: one pass over each file.
 
@@ -174,9 +174,9 @@ def load(paths: Iterable[str | PathLike[str]], *, verify: bool = True) -> list[D
     DumpUnreadable, DumpFormatError
         At the first that cannot be read.
     """
-    from leakscope.formats import open_dump
+    from leakscope.formats import dumps_of, open_dump
 
-    return [open_dump(path, verify) for path in paths]
+    return [open_dump(name, verify) for path in paths for name in dumps_of(path)]
 
 
 def judge(

@@ -18,6 +18,7 @@ from leakscope.analysis.pool_tables import pool_report
 from leakscope.analysis.ranking import top_tables
 from leakscope.analysis.series import LEAST_POINTS
 from leakscope.caveats import caveats
+from leakscope.model.comparison import Comparison
 from leakscope.model.finding import Finding, Verdict
 from leakscope.model.report import SEGMENT_NAMES, OwnCost, Report, ResidentBar, Segment, Source, Sparkline, Totals
 from leakscope.rules import RULES
@@ -93,7 +94,7 @@ def judge(
     live, growing = top_tables(facts, by, top)
     return Report(
         verdict=verdict, sentence=sentence,
-        sources=tuple(map(_source, facts.dumps)),
+        sources=tuple(_source(dump, number) for number, run in enumerate(facts.runs) for dump in run),
         health=facts.last.health, notes=caveats(facts),
         totals=_totals(facts), sparklines=tuple(_sparklines(facts)), findings=findings,
         grouped_by=by, top_live=live, top_growing=growing,
@@ -101,6 +102,7 @@ def judge(
         heap=heap_report(facts, top=top, tables=objects, collected=collected), pools=pool_report(facts.run, top),
         buffers=buffer_report(facts, top) if objects else None,
         chunks=chunk_report(facts, top=top, tables=objects),
+        compared=_compared(facts.runs[0], findings) if len(facts.runs) > 1 else None,
     )  # fmt: skip
 
 
@@ -209,6 +211,28 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
     return Verdict.STABLE, _stable(facts, trend)
 
 
+def _compared(run: Sequence[Dump], findings: Sequence[Finding]) -> Comparison:
+    """The earlier run, judged by itself, and which of its findings are still there."""
+    earlier, end = judge(run, top=1), run[-1].meta
+    known = [
+        (now.fingerprint, then.fingerprint)
+        for now in findings
+        if (then := next((each for each in earlier.findings if _are_one(each, now)), None)) is not None
+    ]
+    return Comparison(
+        path=run[-1].source, verdict=earlier.verdict, sentence=earlier.sentence, elapsed_s=end.elapsed_s,
+        live_bytes=end.totals.live_bytes, rss_bytes=end.process.rss_bytes or None,
+        findings=earlier.findings, known=tuple(known),
+    )  # fmt: skip
+
+
+def _are_one(earlier: Finding, later: Finding) -> bool:
+    """Whether two runs have the same finding; another rule may tell it, and its line may have moved."""
+    a, b = earlier.subject, later.subject
+    named = a.function is not None and (a.function, a.file, a.type) == (b.function, b.file, b.type)
+    return earlier.fingerprint == later.fingerprint or named
+
+
 def _rank(finding: Finding) -> tuple[int, int]:
     return _ORDER.index(finding.verdict), -(finding.growth.bytes if finding.growth else 0)
 
@@ -248,12 +272,12 @@ def _stable(facts: Facts, trend: Trend) -> str:
     return f"Nothing keeps growing: live memory goes up and down, and was {held} at the end."
 
 
-def _source(dump: Dump) -> Source:
+def _source(dump: Dump, run: int) -> Source:
     meta = dump.meta
     return Source(
         path=dump.source, runtime=meta.runtime, runtime_version=meta.runtime_version, argv=meta.argv, pid=meta.pid,
         number=meta.number, reason=meta.reason, taken_unix_s=meta.taken_unix_s, elapsed_s=meta.elapsed_s,
-        interval_bytes=meta.interval_bytes, death=meta.death,
+        interval_bytes=meta.interval_bytes, death=meta.death, run=run,
     )  # fmt: skip
 
 

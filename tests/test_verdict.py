@@ -9,7 +9,7 @@ import pytest
 from builders import chunks, dump, live, series
 from simulation import FOREVER, Life, recorded
 
-from leakscope.model.dump import Death
+from leakscope.model.dump import Death, Dump
 from leakscope.model.finding import Finding, Growth, Subject, Verdict
 from leakscope.verdict import judge, settle
 
@@ -244,6 +244,55 @@ def test_gains_between_two_runs_are_found_by_name_whatever_the_folders_and_inter
     assert [(row.label, row.where, row.growth_bytes) for row in report.top_growing] == [("f", "app.py:5", 500 * 1024)]
     assert any("2 runs" in note for note in report.notes)
     assert any("different sampling intervals" in note for note in report.notes)
+
+
+def two_builds(then: Life, now: Life) -> tuple[Dump, ...]:
+    """Two dumps of each of two runs; today's folder and interval are others."""
+    dumps = [recorded(then, end, pid=1, number=1) for end in (END / 4, END)]
+    dumps += [recorded(now, end, pid=2, number=1, cwd="/today") for end in (END / 4, END)]
+    return tuple(dumps)
+
+
+def test_a_finding_that_the_earlier_run_did_not_show_is_new() -> None:
+    quiet = Life()
+    for born in (0.0, 0.1):
+        quiet.add("f@app.py:1", 1024, born)
+
+    report = judge(two_builds(quiet, filling(END)))
+
+    (finding,) = report.findings
+    assert report.compared is not None
+    assert (report.verdict, report.compared.verdict) == (Verdict.GROWTH, Verdict.STABLE)
+    assert report.compared.before(finding.fingerprint) is None
+    assert report.compared.gone == ()
+
+
+def test_a_finding_of_both_runs_is_known_although_its_line_has_moved() -> None:
+    report = judge(two_builds(filling(END), filling(END, site="f@app.py:7")))
+
+    (finding,) = report.findings
+    assert report.compared is not None
+    before = report.compared.before(finding.fingerprint)
+    assert before is not None
+    assert (before.subject.line, finding.subject.line) == (1, 7)
+
+
+def test_a_finding_that_only_the_earlier_run_has_is_gone() -> None:
+    report = judge(two_builds(filling(END), filling(END, died=END / 8)))
+
+    assert report.compared is not None
+    assert report.findings == ()
+    assert [finding.subject.function for finding in report.compared.gone] == ["f"]
+
+
+def test_gains_are_against_the_end_of_the_earlier_run_however_many_dumps_there_are_of_each() -> None:
+    report = judge(two_builds(filling(END / 2), filling(END)))
+
+    assert [round(row.growth_bytes / 1024) for row in report.top_growing if row.growth_bytes] == [100 * END / 2]
+
+
+def test_dumps_of_one_run_are_compared_with_no_other() -> None:
+    assert judge([recorded(filling(END), end) for end in (END / 4, END)]).compared is None
 
 
 def test_the_tooth_of_a_sawtooth_that_happens_to_stand_is_no_gain() -> None:

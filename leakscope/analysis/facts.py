@@ -75,10 +75,10 @@ class Facts:
 
     @property
     def baseline(self) -> Dump | None:
-        """What the last dump is compared with: the first of its run, else the last of the first run given."""
-        if len(self.run) > 1:
-            return self.run[0]
-        return self.runs[0][-1] if len(self.runs) > 1 else None
+        """What the last dump is compared with: the end of the first run given, else the first dump of its own."""
+        if len(self.runs) > 1:
+            return self.runs[0][-1]
+        return self.run[0] if len(self.run) > 1 else None
 
     @cached_property
     def roots(self) -> tuple[str, ...]:

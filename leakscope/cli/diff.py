@@ -34,11 +34,13 @@ def command(
     """
     Compare dumps: what grew from the first to the last, and whether it keeps growing.
 
-    Dumps of one run are put in order of time. Dumps of several runs are compared in the order given, by names: the last
-    run is judged, gains are against the first.
+    Dumps of one run are put in order of time. Dumps of several runs, as of yesterday's build and today's, are compared
+    in the order given, by names: the last run is judged, and what is new, known or gone is told against the first. The
+    folder of a run stands for its dumps.
     """
-    if len(dumps) < 2:
+    loaded = api.load(dumps)
+    if len(loaded) < 2:
         raise UsageError("diff needs at least two dumps", "for a single one: leakscope show DUMP")
-    report = api.judge(api.load(dumps), by=by, top=top, objects=True, collected=collected)
+    report = api.judge(loaded, by=by, top=top, objects=True, collected=collected)
     print_report(report, manners_of(context), json=json, quiet=quiet)
     return EXIT_FINE

@@ -33,12 +33,13 @@ def command(
     json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """
-    Tell who holds SUBJECT in a DUMP: the paths from modules, threads and C code to it, merged, and who made it.
+    Tell who holds SUBJECT in a DUMP, or in the last one of a run's folder: the paths from modules, threads and C code
+    to it, merged, and who made it.
 
     SUBJECT is a type (app.Session, or just Session), an address (0x7f...), a line (app.py:12) or function that made
     objects, or the fingerprint of a finding.
     """
-    [loaded] = api.load([dump])
+    loaded = api.load([dump])[-1]
     holding = api.path(loaded, subject, limit=limit)
     if dot is not None:
         api.save(api.render_path(holding, "dot"), dot)

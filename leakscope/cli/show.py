@@ -32,7 +32,7 @@ def command(
     context: click.Context, /, dump: str, top: int, by: Grouping, collected: bool, json: bool, quiet: bool
 ) -> int:
     """
-    Show one DUMP: where its memory went, who holds most and who gained most, what grows.
+    Show one DUMP, or all of a run's folder: where its memory went, who holds most and who gained most, what grows.
 
     A line is the innermost one of the program's own code; the table says where else the memory was made.
     """

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FORMATS: tuple[Format, ...] = (LKS,)
 """Every format leakscope reads; a new one is one file and one entry here."""
 
+_SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
+
 HEAD_BYTES = 4096
 """How much of a file the formats may look at to recognise it."""
 
@@ -60,10 +62,35 @@ def open_dump(path: str | PathLike[str], verify: bool = True) -> Dump:
     raise UnknownFormat(name, 0, "not a dump: the first bytes belong to no known format")
 
 
-def is_dump(path: str | PathLike[str]) -> bool:
-    """Whether some format recognises a file; False if it cannot be read."""
+def dumps_of(path: str | PathLike[str]) -> list[str]:
+    """
+    What a path stands for: a file for itself, the folder of a run for its dumps, in the order they were taken.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Raises
+    ------
+    DumpUnreadable
+        If it is a folder without dumps, or one that cannot be listed.
+    """
+    name = os.fspath(path)
+    if not os.path.isdir(name):
+        return [name]
     try:
-        head = _read_head(os.fspath(path))
+        found = sorted(entry for entry in os.listdir(name) if entry.endswith(_SUFFIXES))
+    except OSError as error:
+        raise DumpUnreadable(f"{name}: cannot be listed: {error.strerror}", "check who may read it") from error
+    if not found:
+        raise DumpUnreadable(f"{name}: a folder without dumps", "'leakscope run -o DIR' fills one")
+    return [os.path.join(name, entry) for entry in found]
+
+
+def is_dump(path: str | PathLike[str]) -> bool:
+    """Whether some format recognises a file, or the dumps in a folder; False if it cannot be read."""
+    try:
+        head = _read_head(dumps_of(path)[0])
     except DumpUnreadable:
         return False
     return any(known.sniff(head) for known in FORMATS)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
     from leakscope.model.buffer_report import BufferReport
     from leakscope.model.chunk_report import ChunkReport
+    from leakscope.model.comparison import Comparison
     from leakscope.model.dump import Death, Health
     from leakscope.model.finding import Finding, Verdict
     from leakscope.model.heap_report import HeapReport
@@ -55,6 +56,8 @@ class Source:
     interval_bytes : int
         1 if exact.
     death : Death or None
+    run : int
+        Which of the runs that are compared, from 0 on.
     """
 
     path: str
@@ -68,6 +71,7 @@ class Source:
     elapsed_s: float
     interval_bytes: int
     death: Death | None = None
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,8 @@ class TableRow:
     error_bytes : int
         Standard error of ``bytes`` from sampling; 0 if exact.
     growth_bytes, growth_blocks : int or None
-        Gain since the first source or, of a single one, of the low-water mark over its run; None if unknown.
+        Gain since the earlier run or the first source or, of a single one, of the low-water mark over its run; None if
+        unknown.
     threads : tuple of str
         Owner threads, most blocks first.
     age_bytes : tuple of int
@@ -264,6 +269,8 @@ class Report:
         About the buffer protocol; None if nobody asked, or the last source knows nothing of it.
     chunks : ChunkReport or None
         About arenas, heaps and mappings; None if the last source knows of none.
+    compared : Comparison or None
+        The earlier run; None if all sources are of one.
     schema : str
     """
 
@@ -284,4 +291,5 @@ class Report:
     pools: PoolReport | None = None
     buffers: BufferReport | None = None
     chunks: ChunkReport | None = None
+    compared: Comparison | None = None
     schema: str = SCHEMA

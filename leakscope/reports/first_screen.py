@@ -21,6 +21,7 @@ from leakscope.units import format_bytes, format_count, format_duration, format_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from leakscope.model.comparison import Comparison
     from leakscope.model.finding import Finding
     from leakscope.model.report import Report, Source, Sparkline, TableRow
 
@@ -47,6 +48,7 @@ class FirstScreen:
     objects: tuple[str, ...]
     findings: tuple[Item, ...]
     more_findings: str
+    compared: tuple[str, ...]
     tables: tuple[Table, ...]
     sections: tuple[Section, ...]
     not_seen: tuple[str, ...]
@@ -79,6 +81,7 @@ def first_screen(report: Report) -> FirstScreen:
         objects=tuple(objects_in_brief(report)),
         findings=tuple(_items(report)),
         more_findings=f"and {rest} more in the JSON report" if rest > 0 else "",
+        compared=tuple(map(printable, _compared(report))),
         tables=(
             *pool_tables(report),
             *_tables(report),
@@ -126,9 +129,9 @@ def _program(sources: Sequence[Source]) -> str:
     what = f"{' '.join(last.argv)}  ({last.runtime} {last.runtime_version}, pid {last.pid}, {how})"
     if len(sources) == 1:
         return what
-    runs = groupby(sources, key=lambda source: (source.pid, source.argv, round(source.taken_unix_s - source.elapsed_s)))
-    described = [_dumps([*run]) for _, run in runs]
-    return f"{what}: {'; '.join(described)}"
+    *earlier, judged = ([*run] for _, run in groupby(sources, key=lambda source: source.run))
+    others = "".join(f"; an earlier run, pid {run[0].pid}: {_dumps(run)}" for run in earlier)
+    return f"{what}: {_dumps(judged)}{others}"
 
 
 def _dumps(run: Sequence[Source]) -> str:
@@ -159,7 +162,7 @@ def _items(report: Report) -> Iterable[Item]:
     for finding in report.findings[:MOST_FINDINGS]:
         growth = finding.growth
         site = f"{finding.subject.function or finding.rule} {_place(finding)}".strip()
-        details = [*_details(finding)]
+        details = [*_details(finding, report.compared)]
         # The same advice is given once, to the biggest.
         if finding.advice and finding.verdict.value not in advised:
             details.append(f"try: {finding.advice[0]}")
@@ -179,7 +182,9 @@ def _place(finding: Finding) -> str:
     return f"{subject.file}:{subject.line}" if subject.file and subject.line else subject.file or ""
 
 
-def _details(finding: Finding) -> Iterable[str]:
+def _details(finding: Finding, compared: Comparison | None) -> Iterable[str]:
+    if compared is not None:
+        yield _standing(compared.before(finding.fingerprint), compared.elapsed_s)
     for holder in finding.holders[:1]:
         yield f"held by {' -> '.join(holder)}"
     callers = _callers(finding)
@@ -191,6 +196,30 @@ def _details(finding: Finding) -> Iterable[str]:
         yield f"{chunk.claim}: {format_bytes(chunk.value)}"
 
 
+def _standing(before: Finding | None, elapsed_s: float) -> str:
+    if before is None:
+        return "new: the earlier run did not show it"
+    gain = f"{format_bytes(before.growth.bytes, signed=True)} " if before.growth else ""
+    return f"known: the earlier run had it as well, {gain}in {format_duration(elapsed_s)}"
+
+
+def _compared(report: Report) -> Iterable[str]:
+    """What to say of an earlier run, line by line."""
+    then = report.compared
+    if then is None:
+        return
+    yield f"{then.path} was {then.verdict.value} after {format_duration(then.elapsed_s)}: {then.sentence}"
+    for label, before, now in (
+        ("live", then.live_bytes, report.totals.live_bytes[-1]),
+        ("resident", then.rss_bytes, report.totals.rss_bytes[-1]),
+    ):
+        if before is not None and now is not None:
+            change = format_bytes(now - before, signed=True)
+            yield f"{label}: {format_bytes(before)} at its end, {format_bytes(now)} now ({change})"
+    for finding in then.gone:
+        yield f"not seen now: {finding.verdict.value} {finding.sentence}"
+
+
 def _callers(finding: Finding) -> str:
     subject = finding.subject
     return outside(finding.stack, subject.function or "", subject.line or 0, ", ")
@@ -200,6 +229,7 @@ def _tables(report: Report) -> Iterable[Table]:
     by = "native library" if report.grouped_by == "library" else report.grouped_by
     if report.top_growing:
         since = "since the first dump" if len(report.sources) > 1 else "of the low-water mark"
+        since = "since the earlier run" if report.compared else since
         yield Table(f"Gained most, by {by} (gain {since})", _columns(report, report.top_growing, True))
     if report.top_live:
         yield Table(f"Holds most, by {by}", _columns(report, report.top_live, False))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
     from leakscope.model.buffer_report import BufferReport
     from leakscope.model.chunk_report import ChunkReport
+    from leakscope.model.comparison import Comparison
     from leakscope.model.finding import Evidence, Finding
     from leakscope.model.heap_report import HeapReport
     from leakscope.model.report import Report, TableRow
@@ -74,8 +75,22 @@ def as_document(report: Report) -> dict[str, Any]:
         "pools": _tidy(asdict(report.pools)) if report.pools else None,
         "buffers": _buffers(report.buffers) if report.buffers else None,
         "chunks": _chunks(report.chunks) if report.chunks else None,
+        "compared": _compared(report.compared) if report.compared else None,
         "own_cost": _tidy(asdict(report.own_cost)) if report.own_cost else None,
         "next_command": report.next_command,
+    }
+
+
+def _compared(compared: Comparison) -> dict[str, Any]:
+    return {
+        "path": compared.path,
+        "verdict": compared.verdict.value,
+        "sentence": compared.sentence,
+        "elapsed_s": _tidy(compared.elapsed_s),
+        "live_bytes": compared.live_bytes,
+        "rss_bytes": compared.rss_bytes,
+        "findings": [_finding(finding) for finding in compared.findings],
+        "known": [{"now": now, "then": then} for now, then in compared.known],
     }
 
 

@@ -50,6 +50,9 @@ def _lines(screen: FirstScreen) -> Iterable[str]:
         yield from _title("Objects")
         yield from (f"- {escaped(line)}" for line in screen.objects)
     yield from _findings(screen)
+    if screen.compared:
+        yield from _title("Compared with the earlier run")
+        yield from (f"- {escaped(line)}" for line in screen.compared)
     for table in screen.tables:
         yield from _table(table)
     for section in screen.sections:

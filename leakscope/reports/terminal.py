@@ -104,6 +104,9 @@ def _lines(screen: FirstScreen, width: int) -> Iterable[Drawn]:
         yield from _title("Objects")
         yield from (_indented(Text(_glued(line))) for line in screen.objects)
     yield from _findings(screen)
+    if screen.compared:
+        yield from _title("Compared with the earlier run")
+        yield from (_hanging("- ", Text(_glued(line))) for line in screen.compared)
     for table in screen.tables:
         yield from _title(table.title)
         yield from (Padding(line, (0, 0, 0, 2)) for line in draw_table(table, width - 2))

@@ -16,6 +16,8 @@ from heap_lives import born_evenly
 from launching import LEAKSCOPE, leakscope
 from simulation import Life, recorded
 
+from leakscope.errors import EXIT_COULD_NOT
+
 END = 40.0
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR", "FORCE_COLOR"}}
 
@@ -54,6 +56,25 @@ def test_json_is_one_document_and_nothing_else(folder: Path, command: str) -> No
     assert report["schema"] == "leakscope.report/1"
     assert report["verdict"] == "GROWTH"
     assert [source["path"] for source in report["sources"]] == words
+
+
+def test_the_folder_of_a_run_stands_for_its_dumps(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for number in (1, 2, 3):
+        (run / f"000{number}.lks").symlink_to(folder / f"000{number}.lks")
+    (run / "report.json").write_text("{}", encoding="utf-8")
+
+    report = json.loads(leakscope("diff", str(run), "--json").stdout)
+
+    assert [os.path.basename(source["path"]) for source in report["sources"]] == ["0001.lks", "0002.lks", "0003.lks"]
+
+
+def test_a_folder_without_dumps_is_told_in_one_line(tmp_path: Path) -> None:
+    done = leakscope("diff", str(tmp_path), str(tmp_path))
+
+    assert done.returncode == EXIT_COULD_NOT
+    assert done.stderr.splitlines()[0] == f"error: {tmp_path}: a folder without dumps"
 
 
 def test_quiet_prints_nothing(folder: Path) -> None:

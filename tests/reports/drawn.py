@@ -79,6 +79,21 @@ def unknown() -> Report:
     return judge([replace(recorded(life, 0.2, samples=2), source="run/0001.lks")])
 
 
+def builds() -> Report:
+    """Yesterday's build and today's: one leak has gone, one has come, one is still there."""
+
+    def build(pid: int, sites: dict[str, int], end: float) -> Dump:
+        life = Life()
+        for site, size in sites.items():
+            for at in np.arange(0, end, 0.01):
+                life.add(f"main@app.py:3 > {site}", size, float(at))
+        return replace(recorded(life, end, pid=pid), source=f"leakscope-app.{pid}/0004.lks")
+
+    yesterday = build(4242, {"handle@app/web.py:41": 3000, "Session.__init__@app/sessions.py:12": 1500}, END)
+    today = build(5151, {"handle@app/web.py:44": 3000, "render@app/pages.py:80": 2000}, END / 2)
+    return judge([yesterday, today])
+
+
 def hostile() -> Report:
     """Names that a stranger chose: markup, escape sequences, tables, line ends, right to left, very long ones."""
     names = [
@@ -224,6 +239,5 @@ def chunked() -> Report:
 
 REPORTS = {
     "growing": growing, "stable": stable, "unknown": unknown, "hostile": hostile, "mapped": mapped, "objects": objects,
-    "compared": compared, "pools": pools, "buffers": buffers,
-    "chunked": chunked,
+    "compared": compared, "pools": pools, "buffers": buffers, "chunked": chunked, "builds": builds,
 }  # fmt: skip

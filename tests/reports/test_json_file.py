@@ -30,7 +30,9 @@ def document(name: str) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers", "chunked"])
+@pytest.mark.parametrize(
+    "name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers", "chunked", "builds"]
+)
 def test_the_document_is_the_golden_one(name: str) -> None:
     assert_golden(render(REPORTS[name]()), f"json/{name}.json")
 

@@ -12,7 +12,9 @@ from leakscope.reports import markdown, terminal
 from leakscope.reports.markdown_text import escaped
 
 
-@pytest.mark.parametrize("name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers", "chunked"])
+@pytest.mark.parametrize(
+    "name", ["growing", "stable", "unknown", "objects", "compared", "pools", "buffers", "chunked", "builds"]
+)
 def test_the_page_is_the_golden_one(name: str) -> None:
     assert_golden(markdown.render(REPORTS[name]()), f"markdown/{name}.md")
 

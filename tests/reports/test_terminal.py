@@ -18,7 +18,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.mark.parametrize(
-    "name", ["growing", "stable", "unknown", "mapped", "objects", "compared", "pools", "buffers", "chunked"]
+    "name", ["growing", "stable", "unknown", "mapped", "objects", "compared", "pools", "buffers", "chunked", "builds"]
 )
 @pytest.mark.parametrize("width", [100, 60])
 def test_the_first_screen_is_the_golden_one(name: str, width: int) -> None:
