@@ -58,7 +58,7 @@ _HOLDS = {
     Verdict.POOLING: "{} pools keep memory for later, together {}",
 }
 _HELD = (Verdict.LEAK, Verdict.GROWTH)
-_HOLDERS = ("objects", "buffers")
+_HOLDERS = ("objects", "references", "buffers")
 _EXPLAINED = 0.5
 """Part of what a finding saw grow that another one must account for to take its place."""
 _LEVEL_BY = 0.75

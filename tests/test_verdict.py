@@ -158,6 +158,18 @@ def test_what_piles_up_accounts_for_the_growth_that_it_holds_and_for_no_other() 
     assert settle([sessions, too_much]) == (sessions, too_much)
 
 
+def test_what_leaked_objects_hold_is_not_told_again_as_growth() -> None:
+    nobody = "a reference that nobody accounts for (C code)"
+    leaked = replace(
+        finding(Verdict.LEAK, 900, "open", "LS601"),
+        subject=Subject("references", function="open", type="Session"), holders=((nobody, "Session"),),
+    )  # fmt: skip
+    tokens = replace(finding(Verdict.GROWTH, 400, "sign"), holders=((nobody, "Session . token", "str"),))
+    others = replace(finding(Verdict.GROWTH, 300, "log"), holders=((nobody, "Line . text", "str"),))
+
+    assert settle([leaked, tokens, others]) == (leaked, others)
+
+
 def test_a_doubt_gives_way_to_what_is_sure_about_the_same_place() -> None:
     doubt = replace(finding(Verdict.UNKNOWN, 5, "f"), subject=Subject("references", function="f", type="list"))
     sure = finding(Verdict.GROWTH, 900, "f")

@@ -25,7 +25,7 @@ from leakscope.analysis.sampling import row_variances
 from leakscope.analysis.series import SURE, Trend, held_for_half, level_since, trend
 from leakscope.analysis.sites import Sites, find_sites, named_groups
 from leakscope.analysis.slack import Slack, find_slack
-from leakscope.analysis.sources import is_command, plain_function, program_roots
+from leakscope.analysis.sources import is_command, plain_function, program_roots, started_tool
 from leakscope.analysis.unaccounted import Unaccounted
 from leakscope.analysis.walked import Walked, walked_dumps
 from leakscope.analysis.working import Work, find_work
@@ -84,6 +84,12 @@ class Facts:
     def roots(self) -> tuple[str, ...]:
         """Folders that the program's files are named relative to."""
         return program_roots(self.last.meta)
+
+    @cached_property
+    def tool(self) -> str:
+        """The installed package that was started with ``-m``; "" if the program is no such tool."""
+        frames = self.last.stacks.frame_table
+        return started_tool(self.last.meta, [frames.strings[int(name)] for name in np.unique(frames.file)])
 
     @cached_property
     def places(self) -> Places:

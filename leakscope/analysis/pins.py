@@ -35,6 +35,7 @@ CELL_BYTES = 256 << 10
 """Length of a cell of a heap."""
 NO_PLACE = -1
 _MOSTLY_FREE = 0.5
+_NEARLY_ALL = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +57,8 @@ class Pins:
         How many of them, and how much; estimates if told by place in a sampled run.
     cells, of_cells : int
         How many cells they keep, and how many there are.
+    together : bool
+        Whether the objects are those that one container holds.
     """
 
     place: int
@@ -66,6 +69,7 @@ class Pins:
     bytes: float
     cells: int
     of_cells: int
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,18 +100,33 @@ def pins(dump: Dump, walked: Walked | None, chunks: I8, place_of_stack: Column) 
     inside, pairs, cells = _cells(dump.chunks, chunks, lying)
     found = []
     for group in np.unique(lying.group[inside]).tolist():
-        members = inside[lying.group[inside] == group]
-        origin = np.unique(lying.origin[members])
-        kept = len(np.unique(pairs[0][pairs[1] == group]))
+        of_group = pairs[1] == group
+        origin, kept = lying.origin[inside[of_group]], len(np.unique(pairs[0][of_group]))
         if by_type and walked is not None:
-            name, rows = walked.heap.types.full_name(group), walked.rows_of(origin, ENOUGH_BIRTHS)
-            size = float(walked.heap.total_size[origin].sum())
-            found.append(Pins(NO_PLACE, name, rows, origin, float(len(origin)), size, kept, cells))
+            found.append(_of_type(walked, group, origin, pairs[0][of_group], cells))
         else:
+            origin = np.unique(origin)
             live, none = dump.allocations, np.empty(0, dtype=np.int64)
             blocks, size = float(live.blocks[origin].sum()), float(live.weight[origin].sum())
             found.append(Pins(group, "", origin, none, blocks, size, kept, cells))
     return tuple(sorted(found, key=lambda pin: (-pin.cells, -pin.blocks)))
+
+
+def _of_type(walked: Walked, kind: int, objects: I8, kept: I8, cells: int) -> Pins:
+    """The pins of one type: all objects of it, or those of one container that keep nearly as many cells."""
+    parents = walked.holders.distances.parent[objects]
+    pairs = np.unique(np.stack([parents.astype(np.int64), kept]), axis=1)
+    holders, kept_by = np.unique(pairs[0], return_counts=True)
+    best = int(np.argmax(kept_by))
+    together = holders[best] < walked.heap.count and bool(kept_by[best] >= _NEARLY_ALL * len(np.unique(kept)))
+    if together:
+        objects, kept = objects[parents == holders[best]], kept[parents == holders[best]]
+    objects = np.unique(objects)
+    size = float(walked.heap.total_size[objects].sum())
+    return Pins(
+        NO_PLACE, walked.heap.types.full_name(kind), walked.rows_of(objects, ENOUGH_BIRTHS), objects,
+        float(len(objects)), size, len(np.unique(kept)), cells, together,
+    )  # fmt: skip
 
 
 def highest_known(dump: Dump, walked: Walked | None, chunk: int) -> int:

@@ -77,6 +77,23 @@ def is_command(meta: DumpMeta) -> bool:
     return meta.argv[:1] == ("-c",)
 
 
+def started_tool(meta: DumpMeta, files: Sequence[str]) -> str:
+    """
+    The installed package that was started with ``-m``, as pytest is; "" if it was a script or the program's own module.
+
+    Parameters
+    ----------
+    meta : DumpMeta
+    files : sequence of str
+        Of the frames seen.
+    """
+    if meta.argv[:1] != ("-m",) or len(meta.argv) < 2:
+        return ""
+    package = meta.argv[1]
+    mains = [file for file in files if file.endswith(f"/{package.replace('.', '/')}/__main__.py")]
+    return package if any(_INSTALLED.match(file) or _inside_stdlib(file) for file in mains) else ""
+
+
 def origin_of(file: str, *, native: bool, command: bool) -> Origin:
     """
     Whose code a file holds.

@@ -3,8 +3,8 @@ LS608 piling: objects of one type pile up in a container, as long as the program
 
 Says
     So many objects of a type, made in a line, were added to one list, dictionary or set, and nothing took them out.
-    In a container that an object, a class or an imported module keeps it is a leak, in a variable of the main script
-    growth.
+    In a container that an object, a class or an imported module keeps it is a leak.  In a variable of the main script,
+    or with an installed tool that was started by ``-m`` and gathers its own results, it is growth.
 
 Because
     Caches without a bound, registries and listeners that nobody removes hold on to everything that ever passed
@@ -18,8 +18,9 @@ Needs
 Not when
     The container says how much it keeps at most.  A quarter of what was new in the second dump is gone in the last.
     Only births tell, none is old, and a quarter of all made there is gone: then these are just the latest.
-    Threads or nobody hold the objects.  Imports made them, or nobody knows who did.  The totals of their line are
-    level, fall or slow down as long as the program works.
+    Threads, frames (those of tracebacks as well) or nobody hold the objects.  Each hangs on an object of its own that
+    was there at the first dump.  Imports made them, or nobody knows who did.  The totals of their line are level, fall
+    or slow down as long as the program works.
 
 Example
     ``fixtures/programs/piling/visits.py`` beside its quiet twin.
@@ -35,7 +36,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.containers import container_of, hang_in_chains, is_the_scripts_own
+from leakscope.analysis.containers import (
+    container_of,
+    fill_what_was_there,
+    hang_in_chains,
+    is_the_scripts_own,
+    is_the_tools_own,
+)
 from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
@@ -80,6 +87,8 @@ def check(facts: Facts) -> tuple[Finding, ...]:
         if bounded_container(last, group.objects) is not None:
             continue
         if container is None and not hang_in_chains(last, group.objects):
+            continue
+        if container is not None and fill_what_was_there(facts.walked[0], last, group.objects, steps):
             continue
         if group.pace.witness == "births" and _turns_over(facts, group):
             continue
@@ -128,7 +137,8 @@ class _Case:
 
     def __init__(self, facts: Facts, group: Staying, container: int | None, made: Made) -> None:
         self.facts, self.group, self.made, self.last = facts, group, made, facts.walked[-1]
-        self.leaks = container is None or not is_the_scripts_own(self.last, container)
+        self.tools = container is not None and is_the_tools_own(self.last, container, facts.tool)
+        self.leaks = container is None or not (self.tools or is_the_scripts_own(self.last, container))
         self.container = "chain"
         if container is not None:
             self.container = self.last.heap.types.full_name(int(self.last.heap.type[container]))
@@ -161,8 +171,10 @@ class _Case:
         if group.pace.witness == "dumps":
             yield Evidence("for", "dumps that rise at an even pace", float(group.pace.dumps), "dumps")
         else:
-            yield Evidence("for", "made until the work was done, blocks", float(len(group.rows)), "blocks")
-        if not self.leaks:
+            yield Evidence("for", "made until the work was done, blocks", float(len(self.made.rows)), "blocks")
+        if self.tools:
+            yield Evidence("against", f"containers of {self.facts.tool}, which was started", 1.0, "containers")
+        elif not self.leaks:
             yield Evidence("against", "container in a variable of the main script", 1.0, "containers")
 
     def _advice(self) -> str:

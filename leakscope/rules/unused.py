@@ -135,9 +135,11 @@ class Unused:
         """Who keeps most of it: ``6,200 blocks (1.2 MiB) made by `load` in app.py:12``, and who holds them else."""
         pin, made = self.pins[0], self.made
         plural = "" if round(pin.blocks) == 1 else "s"
-        kind = f"{pin.type} object{plural}" if pin.type else f"block{plural}"
+        kind = f"object{plural} of type {pin.type}" if pin.type else f"block{plural}"
         some = "some " if self.dump.meta.sampled and not pin.type else ""
         count = f"{some}{format_count(round(pin.blocks))} {kind} ({format_bytes(pin.bytes)})"
+        if made.place and pin.type and not pin.together:
+            return f"{count}, such as those made by {made.name}{made.by_whom}"
         if made.place:
             return f"{count} made by {made.name}{made.by_whom}"
         return f"{count} held by {' -> '.join(self.holders[0])}" if self.holders else count

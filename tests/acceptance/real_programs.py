@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from resource import struct_rusage
 from tempfile import TemporaryDirectory
 
 from jobs import REQUIREMENTS, Job, Program, digest, jobs, scrub
@@ -43,36 +45,43 @@ class Run:
     figures: Mapping[str, float]
     dumps: int
     dump_bytes: int
+    wall_s: float
+    peak_rss_bytes: int
+    """Of the largest process among those that ran."""
 
 
-def environment_for(python: str, folder: Path) -> str:
+def environment_for(python: str, folder: Path, requirements: Sequence[str] = REQUIREMENTS) -> str:
     """The interpreter of the environment with the real programs; made if it is not there."""
     place = folder / "environment"
     own = place / "bin/python"
     if not own.exists():
         subprocess.run([python, "-m", "venv", str(place)], check=True)
-    subprocess.run([str(own), "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
+    subprocess.run([str(own), "-m", "pip", "install", "--quiet", *requirements], check=True)
     return str(own)
 
 
-def run(job: Job, mode: str, leakscope: str, python: str) -> Run:
-    """Run a job once in an empty folder of a name that is always the same length."""
+def run(job: Job, mode: str, leakscope: str, python: str, kept: Path | None = None) -> Run:
+    """Run a job once in an empty folder of a name that is always the same length; dumps go to ``kept``, if given."""
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with TemporaryDirectory(prefix="real-") as name:
         folder = Path(name).resolve()
         job.prepare(folder)
-        output = folder / "run"
+        output = kept or folder / "run"
         recorder = [leakscope, "-m", "leakscope", "run", "--quiet", "-o", str(output), *MODES[mode], "--python", python]
         command = [*([python] if mode == "bare" else recorder), *job.words]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment |= {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "1700000000", "JOB_FOLDER": str(folder)}
         environment |= {"PYTHONDONTWRITEBYTECODE": "1"}
+        began = time.monotonic()
         with (folder / "printed").open("w+") as printed:
             program = subprocess.Popen(
                 command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=printed, text=True,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
             figures = job.drive(program, python, folder) if job.drive else {}
-            code, whole_s, own_s = end_of(program)
+            code, own_s, usage = end_of(program)
+            wall_s, whole_s = time.monotonic() - began, usage.ru_utime + usage.ru_stime
             printed.seek(0)
             text = scrub(job, printed.read(), folder)
         dumps = sorted(output.glob("*.lks"))
@@ -85,11 +94,13 @@ def run(job: Job, mode: str, leakscope: str, python: str) -> Run:
             figures=figures,
             dumps=len(dumps),
             dump_bytes=sum(path.stat().st_size for path in dumps),
+            wall_s=wall_s,
+            peak_rss_bytes=usage.ru_maxrss * 1024,
         )
 
 
-def end_of(program: Program) -> tuple[int, float, float]:
-    """Exit code of a program, processor time of it with its children, and of it alone; stopped after the limit."""
+def end_of(program: Program) -> tuple[int, float, struct_rusage]:
+    """Exit code of a program, its own processor time, and what it used with its children; stopped after the limit."""
     stop = threading.Timer(LIMIT_S, program.kill)
     stop.start()
     os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
@@ -98,7 +109,7 @@ def end_of(program: Program) -> tuple[int, float, float]:
     own_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     _, status, usage = os.wait4(program.pid, 0)
     program.returncode = os.waitstatus_to_exitcode(status)
-    return program.returncode, usage.ru_utime + usage.ru_stime, own_s
+    return program.returncode, own_s, usage
 
 
 def problems_of(job: Job, mode: str, bare: Run, recorded: Run) -> list[str]:

@@ -1,10 +1,11 @@
 """
 The eight truth programs that memray, tracemalloc, objgraph, guppy3, scalene and psleak were tried on: each told apart.
 
-Runs ``truths.py`` in each of its ways under the recorder, with a dump a second, and holds the report against the truth:
-what keeps growing, at which line, and by which rule; what is no leak must not be named.
+Runs ``truths.py`` in each of its ways under a plain ``leakscope run`` and holds the report against the truth: what
+keeps growing, at which line, and by which rule; what is no leak must not be named.  Each in small and in ten times the
+size.
 
-    python tests/acceptance/truths.py [--python BIN] [--sampled] [--seconds 6]
+    python tests/acceptance/truths.py [--python BIN] [--exact] [--seconds 6] [--times 1,10] [--names list,cache]
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Truth:
     holder: str = ""
 
 
-QUIET = ("STABLE", "BOUNDED", "FRAGMENTATION", "POOLING")
+QUIET = ("STABLE", "BOUNDED", "POOLING")
 TRUTHS = {
     "list": Truth(("GROWTH",), ("LS501", "LS608"), "list", "Request", "module __main__ . KEPT"),
     "cache": Truth(QUIET),
     "cycles": Truth(QUIET),
     "native": Truth(("LEAK",), ("LS607",), "native"),
     "counter": Truth(("LEAK",), ("LS601",), "counter", "Session", "nobody accounts for"),
-    "pinned": Truth(QUIET),
+    "pinned": Truth(("FRAGMENTATION",), ("LS201",), "pinned"),
     "churn": Truth(QUIET),
     "collector_off": Truth(("LEAK",), ("LS603",), "", "Node", "a cycle, and nothing else"),
 }
@@ -70,25 +71,28 @@ def complaints(truth: Truth, recording: Recording) -> list[str]:
 
 
 def main() -> int:
-    """Print a row for each program; 0 if all are told right."""
+    """Print a row for each program and size; 0 if all are told right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable, help="interpreter with leakscope")
-    parser.add_argument("--sampled", action="store_true", help="sampled instead of exact")
+    parser.add_argument("--exact", action="store_true", help="exact instead of sampled")
     parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--times", default="1,10", help="sizes")
+    parser.add_argument("--names", default=",".join(TRUTHS), help="programs")
     options = parser.parse_args()
     failed = False
-    print("| program | verdict | what it says |\n|---|---|---|")
-    for name, truth in TRUTHS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            recording = record(
-                PROGRAM, Path(folder), python=options.python,
-                options=["--every", "1s", *(() if options.sampled else EXACT)], arguments=[name, str(options.seconds)],
-            )  # fmt: skip
-            wrong = complaints(truth, recording) if recording.exit_code == 0 else [recording.stderr[-1000:]]
-            report = recording.report
-        print(f"| {name} | {report['verdict']} | {report['sentence']} |", flush=True)
-        print("\n".join(f"  wrong: {each}" for each in wrong), end="\n" if wrong else "")
-        failed |= bool(wrong)
+    print("| program | size | verdict | what it says |\n|---|---|---|---|")
+    for name in options.names.split(","):
+        for times in options.times.split(","):
+            with tempfile.TemporaryDirectory() as folder:
+                recording = record(
+                    PROGRAM, Path(folder), python=options.python, options=EXACT if options.exact else (),
+                    arguments=[name, str(options.seconds), times],
+                )  # fmt: skip
+                wrong = complaints(TRUTHS[name], recording) if recording.exit_code == 0 else [recording.stderr[-1000:]]
+                report = recording.report
+            print(f"| {name} | {times} | {report['verdict']} | {report['sentence']} |", flush=True)
+            print("\n".join(f"  wrong: {each}" for each in wrong), end="\n" if wrong else "")
+            failed |= bool(wrong)
     return 1 if failed else 0
 
 

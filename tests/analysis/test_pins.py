@@ -10,7 +10,7 @@ from builders import Moment, chunks, dump, live
 from heap_builders import heap_dump
 
 from leakscope.analysis.facts import Facts
-from leakscope.analysis.pins import CELL_BYTES, pins
+from leakscope.analysis.pins import CELL_BYTES, Pins, pins
 from leakscope.model.dump import Dump
 
 AT = 0x7E00_0000_0000
@@ -73,8 +73,8 @@ def test_cells_are_counted_as_by_hand(seed: int) -> None:
     assert [pin.cells for pin in found] == sorted((pin.cells for pin in found), reverse=True)
 
 
-def test_in_a_sampled_run_objects_tell_who_keeps_arenas() -> None:
-    drawing = ";".join(["<module app> m=module .KEPT -> kept=list", *(f"kept -> o{at}=bytes:400" for at in range(20))])
+def by_objects(drawing: str) -> Pins:
+    """Who keeps most of as many arenas as there are objects of 400 bytes, each of which has one for itself."""
     graph = heap_dump(drawing).heap
     assert graph is not None
     arenas = sum(
@@ -86,7 +86,24 @@ def test_in_a_sampled_run_objects_tell_who_keeps_arenas() -> None:
     )
     of = heap_dump(drawing, other=arenas, interval_bytes=65536)
     facts = Facts([of])
+    return pins(of, facts.walked[0], np.arange(len(of.chunks)), facts.sites.place[facts.sites.by_stack])[0]
 
-    (first, *_) = pins(of, facts.walked[0], np.arange(len(of.chunks)), facts.sites.place[facts.sites.by_stack])
+
+def test_in_a_sampled_run_objects_tell_who_keeps_arenas() -> None:
+    kept = [f"kept -> o{at}=bytes:400" for at in range(20)]
+    first = by_objects(";".join(["<module app> m=module .KEPT -> kept=list", *kept]))
 
     assert (first.type, first.cells, first.of_cells, len(first.objects)) == ("bytes", 20, 20, 20)
+    assert first.together
+
+
+def test_of_a_common_type_those_in_one_container_are_told_if_they_keep_nearly_all() -> None:
+    def split(kept: int, around: int) -> Pins:
+        nodes = [f"kept -> o{at}=bytes:400" for at in range(kept)]
+        nodes += [f"m .n{at} -> n{at}=bytes:400" for at in range(around)]
+        return by_objects(";".join(["<module app> m=module .KEPT -> kept=list", *nodes]))
+
+    most, half = split(18, 2), split(10, 10)
+
+    assert (most.together, most.cells, len(most.objects)) == (True, 18, 18)
+    assert (half.together, half.cells, len(half.objects)) == (False, 20, 20)

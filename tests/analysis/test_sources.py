@@ -15,6 +15,7 @@ from leakscope.analysis.sources import (
     plain_function,
     program_roots,
     relative_path,
+    started_tool,
 )
 
 ROOTS = ("/srv/shop", "/srv/shop/bin")
@@ -89,3 +90,19 @@ def test_comprehensions_belong_to_the_function_they_are_in(name: str, plain: str
 )
 def test_roots_are_the_working_folder_and_the_scripts(cwd: str, argv: tuple[str, ...], roots: tuple[str, ...]) -> None:
     assert program_roots(replace(dump(live({"f@a.py:1": 1})).meta, cwd=cwd, argv=argv)) == roots
+
+
+@pytest.mark.parametrize(
+    ("argv", "file", "tool"),
+    [
+        (("-m", "pytest", "-q"), "/v/lib/python3.11/site-packages/pytest/__main__.py", "pytest"),
+        (("-m", "unittest"), "/usr/lib/python3.11/unittest/__main__.py", "unittest"),
+        (("-m", "app"), "/srv/app/__main__.py", ""),
+        (("-m", "app"), "/v/lib/python3.11/site-packages/pytest/__main__.py", ""),
+        (("app.py",), "/v/lib/python3.11/site-packages/pytest/__main__.py", ""),
+        (("-m",), "/v/lib/python3.11/site-packages/pytest/__main__.py", ""),
+    ],
+)
+def test_a_tool_is_an_installed_package_that_was_started(argv: tuple[str, ...], file: str, tool: str) -> None:
+    meta = dump(live({"main@app.py:1": 8})).meta
+    assert started_tool(replace(meta, argv=argv), ["/v/other.py", file]) == tool

@@ -1,7 +1,9 @@
 """
 Eight programs with a known truth, which tools tell apart by ones and twos at most.
 
-    python truths.py list|cache|cycles|native|counter|pinned|churn|collector_off [SECONDS]
+    python truths.py list|cache|cycles|native|counter|pinned|churn|collector_off [SECONDS] [TIMES]
+
+TIMES is how many times as much is done, kept and cached.
 """
 
 import ctypes
@@ -13,6 +15,8 @@ import time
 
 KEPT: list = []
 PAUSE_S = 0.002
+END_S = float(sys.argv[2]) if len(sys.argv) > 2 else 6.0
+TIMES = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 
 
 class Request:
@@ -33,7 +37,7 @@ class Session:
         self.token = str(number) * 10
 
 
-@functools.lru_cache(maxsize=500)
+@functools.lru_cache(maxsize=500 * TIMES)
 def rendered(number: int) -> bytes:
     return bytes(1000 + number % 100)
 
@@ -43,7 +47,7 @@ def keep_every_request(number: int) -> None:
 
 
 def ask_a_full_cache(number: int) -> None:
-    rendered(number % 5000)
+    rendered(number % (5000 * TIMES))
 
 
 def make_cycles(number: int) -> None:
@@ -68,7 +72,7 @@ def count_once_too_often(number: int) -> None:
 def pin_arenas(number: int) -> None:
     """A peak at the start of which one block in six hundred stays; then nothing."""
     if not KEPT:
-        peak = [bytes(400) for _ in range(150_000)]
+        peak = [bytes(400) for _ in range(150_000 * TIMES)]  # <- pinned
         KEPT.extend(peak[::600])
         peak.clear()
 
@@ -90,12 +94,12 @@ WORK = {
 if sys.argv[1] == "collector_off":
     gc.disable()
 if sys.argv[1] == "cache":
-    [rendered(number) for number in range(500)]
-work, end = WORK[sys.argv[1]], time.monotonic() + float(sys.argv[2] if len(sys.argv) > 2 else 6)
+    [rendered(number) for number in range(500 * TIMES)]
+work, end, each_round = WORK[sys.argv[1]], time.monotonic() + END_S, 5 * TIMES
 for number in itertools.count():
     if time.monotonic() > end:
         break
-    for part in range(5):
-        work(5 * number + part)
+    for part in range(each_round):
+        work(each_round * number + part)
     time.sleep(PAUSE_S)
 print("done")

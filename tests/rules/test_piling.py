@@ -60,6 +60,33 @@ def test_what_the_main_script_collects_in_a_variable_of_its_own_is_growth() -> N
     assert " are collected in one list" in finding.sentence
 
 
+def test_what_a_call_collects_is_its_own_though_an_exception_that_is_kept_leads_there() -> None:
+    kept = (
+        "<module app.jobs> m=module .failed -> list -> e=app.Error .__traceback__ -> t=traceback .tb_frame -> f=frame"
+    )
+    assert findings(born_evenly(adding(100, 200, 200, before=f"{kept} -> q=list"))) == ()
+    assert findings(born_evenly(adding(100, 200, 200, before=f"{kept}; e .q -> q=list")))
+
+
+def test_what_an_installed_tool_gathers_is_growth() -> None:
+    site = "<module>@/v/site-packages/tool/__main__.py:3 > add@/v/site-packages/_tool/jobs.py:12"
+    dumps = born_evenly(adding(100, 200, 200, before="<module _tool.jobs> m=module .queue -> q=list", made=site))
+    (script,) = findings(dumps)
+    (tool,) = findings([replace(each, meta=replace(each.meta, argv=("-m", "tool", "run"))) for each in dumps])
+
+    assert (script.verdict, tool.verdict) == (Verdict.LEAK, Verdict.GROWTH)
+    assert [each.claim for each in tool.evidence if each.stance == "against"] == [
+        "containers of tool, which was started"
+    ]
+
+
+def test_an_attribute_that_objects_of_old_get_is_no_pile() -> None:
+    before = "<module app.jobs> m=module .known -> known=dict -> f#300=app.F"
+    drawn = [before, f"{before}; f .s -> job1#300=app.Job:200"]
+    dumps = born_evenly(heap_series(*drawn, made={"job1": ("main@app.py:3 > add@app/jobs.py:12", "worker-1")}))
+    assert findings(dumps) == ()
+
+
 def test_the_latest_of_many_that_are_gone_are_no_pile() -> None:
     # An unbounded dict cannot be told from one that its owner keeps short, if all that is left was born late.
     *before, last = born_evenly(adding(100, 400))
