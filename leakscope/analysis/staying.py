@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from leakscope.model.columns import I8, Column
 
 LEAST_OBJECTS, LEAST_BYTES = 10, 1024
+_FEW, _FEW_SHARE = 10, 0.05
+"""New objects, and part of the gain, of which fewer tell nothing of the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +50,8 @@ class Staying:
     rows : ndarray of int64
         Their blocks in the last dump, where known.
     stayed : float
-        Part of those that were new in the second dump that is still there in the last; NaN with two dumps.
+        Part of those that were new in a dump between the first and the last that is still there in the last, imports
+        left out if there are later dumps; NaN if there are hardly any.
     pace : Pace
     """
 
@@ -94,7 +97,7 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int, 
     groups, counts = add_up([(key[key >= 0], np.ones(int((key >= 0).sum()))) for key in keys])
     _, held = add_up([(key[key >= 0], size[key >= 0]) for key, size in zip(keys, sizes, strict=True)])
     same = _same(first, last)
-    stayed = _stayed(walked, keys, alive) if len(walked) > 2 else None
+    came, stayed = _came_and_stayed(walked, keys, alive, groups, work)
     gain, gained_bytes = counts[-1] - counts[0], held[-1] - held[0]
     candidates = np.flatnonzero((gain >= LEAST_OBJECTS) & (gained_bytes >= LEAST_BYTES))
     found = []
@@ -111,7 +114,7 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int, 
                 type=last.heap.types.full_name(int(last.heap.type[objects[0]])), site=(key & (1 << SITE_BITS) - 1) - 1,
                 counts=tuple(counts[:, at].astype(int).tolist()), bytes=int(last.heap.total_size[objects].sum()),
                 gained_bytes=int(gained_bytes[at]), objects=objects, rows=rows,
-                stayed=float("nan") if stayed is None else stayed.get(key, 0.0),
+                stayed=stayed[at] / came[at] if came[at] >= max(_FEW, _FEW_SHARE * gain[at]) else float("nan"),
                 pace=pace_between(
                     walked, counts[:, at], last.rows_of(objects, ENOUGH_BIRTHS), work,
                     mixed=not key & (1 << SITE_BITS) - 1,
@@ -126,17 +129,21 @@ def _same(old: Walked, new: Walked) -> I8:
     return match_objects(old.heap, new.heap, births, (old.row, new.row))
 
 
-def _stayed(walked: Sequence[Walked], keys: Sequence[I8], alive: Sequence[Column]) -> dict[int, float]:
-    """By group: part of what was new in the second dump that is still there in the last."""
-    second, last = walked[1], walked[-1]
-    new = np.zeros(second.heap.count, dtype=bool)
-    new[alive[1]] = True
-    new &= _same(walked[0], second) < 0
-    there = np.zeros(second.heap.count, dtype=bool)
-    same = _same(second, last)
-    there[same[same >= 0]] = True
-    candidates = new[alive[1]] & (keys[1] >= 0)
-    groups, at = np.unique(keys[1][candidates], return_inverse=True)
-    at = at.reshape(-1)
-    share = np.bincount(at, weights=there[alive[1]][candidates]) / np.maximum(np.bincount(at), 1)
-    return dict(zip(groups.tolist(), share.tolist(), strict=True))
+def _came_and_stayed(
+    walked: Sequence[Walked], keys: Sequence[I8], alive: Sequence[Column], groups: I8, work: Work
+) -> tuple[I8, I8]:
+    """By group: objects that were new in dumps between the first and the last, and those of them in the last."""
+    came, stayed = np.zeros(len(groups), dtype=np.int64), np.zeros(len(groups), dtype=np.int64)
+    between = range(1, len(walked) - 1)
+    # What imports made stays whatever the program does with its own.
+    late = [at for at in between if walked[at].dump.meta.elapsed_s >= work.all_imported_s]
+    for at in late or between:
+        new = _same(walked[at - 1], walked[at])[alive[at]] < 0
+        there = np.zeros(walked[at].heap.count, dtype=bool)
+        same = _same(walked[at], walked[-1])
+        there[same[same >= 0]] = True
+        known = new & (keys[at] >= 0)
+        row = np.searchsorted(groups, keys[at][known])
+        came += np.bincount(row, minlength=len(groups))
+        stayed += np.bincount(row, weights=there[alive[at]][known], minlength=len(groups)).astype(np.int64)
+    return came, stayed

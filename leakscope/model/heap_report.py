@@ -86,7 +86,7 @@ class Held:
     references : int
         Unexplained references or exports, in the tables about these; else 0.
     stayed : float or None
-        Part of what was new in the second source that is still there; None with less than three.
+        Part of what was new in earlier sources that is still there; None if too little was to tell.
     holder : str
         The path from a root that most of them have; "" if nobody asked.
     threads : tuple of str

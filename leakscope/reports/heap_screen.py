@@ -80,7 +80,7 @@ def heap_sections(report: Report) -> Iterable[Section]:
 
 def _staying(held: Held) -> Entry:
     share = format_share(held.stayed or 0.0)
-    stayed = "" if held.stayed is None else f"; of those new in the second dump {share} are still there"
+    stayed = "" if held.stayed is None else f"; of those new in earlier dumps {share} are still there"
     objects = format_count(held.growth_objects or 0, signed=True)
     size = format_bytes(held.growth_bytes or 0, signed=True)
     return Entry(printable(f"{size}  {objects} {held.type}{stayed}"), tuple(map(printable, _who(held))))

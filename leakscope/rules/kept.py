@@ -14,7 +14,7 @@ Needs
 
 Not when
     LS501 tells of growth: then it names the holder as well.  The totals of the line are level, fall or slow down.  Less
-    than three quarters of what was new in the second dump are left in the last.  It is little, or imports made it.
+    than three quarters of what was new in earlier dumps are left in the last.  It is little, or imports made it.
     Nothing but native code or cycles holds the objects: that is for LS601 and LS603.  They are parts of others that
     became more: only the topmost are told, once for each container; or of a cache that is not full yet.
 
@@ -93,7 +93,7 @@ KEPT = Rule(code=CODE, name=NAME, check=check)
 
 def _counts(facts: Facts, group: Staying) -> bool:
     last = facts.walked[-1]
-    if group.pace.kind != "even" or group.pace.dumps < _DUMPS or group.stayed < _STAYED:
+    if group.pace.kind != "even" or group.pace.dumps < _DUMPS or not group.stayed >= _STAYED:
         return False
     if group.gained < _LEAST_OBJECTS or group.gained_bytes < _LEAST_BYTES:
         return False
@@ -139,4 +139,4 @@ class _Case:
         group = self.group
         yield Evidence("for", "objects gained over the dumps", float(group.gained), "objects")
         yield Evidence("for", "dumps that rise at an even pace", float(group.pace.dumps), "dumps")
-        yield Evidence("for", "part of those new in the second dump that is still there", group.stayed, "share")
+        yield Evidence("for", "part of those new in earlier dumps that is still there", group.stayed, "share")

@@ -16,7 +16,7 @@ Needs
     was done.  A hundred objects and 16 KiB.
 
 Not when
-    The container says how much it keeps at most.  A quarter of what was new in the second dump is gone in the last.
+    The container says how much it keeps at most.  A quarter of what was new in earlier dumps is gone in the last.
     Only births tell, none is old, and a quarter of all made there is gone: then these are just the latest.
     Threads, frames (those of tracebacks as well) or nobody hold the objects.  Each hangs on an object of its own that
     was there at the first dump.  Imports made them, or nobody knows who did.  The totals of their line are level, fall
@@ -102,8 +102,7 @@ PILING = Rule(code=CODE, name=NAME, check=check)
 
 
 def _counts(group: Staying) -> bool:
-    new_in_second = len(group.counts) > 2 and group.counts[1] > group.counts[0]
-    if group.pace.kind != "even" or (new_in_second and group.stayed < _STAYED):
+    if group.pace.kind != "even" or group.stayed < _STAYED:
         return False
     return group.gained >= _LEAST_OBJECTS and group.gained_bytes >= _LEAST_BYTES
 

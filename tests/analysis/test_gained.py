@@ -185,6 +185,18 @@ def test_new_objects_are_grouped_and_those_that_go_again_are_known() -> None:
     assert kept.stayed > came.stayed
 
 
+def test_what_came_late_and_went_does_not_stay_because_something_came_early_and_did() -> None:
+    # given ten items from imports, then a cache that turns over: none of the third dump's is in the fourth
+    early = "*l=list -> item#%d=app.Item"
+    drawn = [early % 5, early % 15, f"{early % 15}; *m=list -> late#100=app.Item"]
+    drawn.append(f"{early % 15}; *m=list; gap#130=str; m -> late#105=app.Item")
+
+    (group,) = (each for each in Facts(heap_series(*drawn)).unaccounted.staying if each.type == "app.Item")
+
+    assert group.counts == (5, 15, 115, 120)
+    assert group.stayed == pytest.approx(10 / 110)
+
+
 def test_what_a_collection_would_free_does_not_stay() -> None:
     dumps = born_evenly(leaking("*l=list", "n#%d=list:100 -> n", (1, 50), {"n": "f@a.py:1"}))
 
