@@ -1,10 +1,9 @@
 """
-Whether blocks are lost for good: nothing in the memory of the program points to them.
+Whether blocks are lost for good: nothing in the memory of the program leads to them.
 
 It knows what the search for pointers found at the program's end; it refuses to know who asked for the blocks.  A part
-of what leaks is still pointed to: by other blocks that are lost themselves, by numbers that look like addresses, by
-what freed memory still holds.  What has an owner is pointed to as good as always; but so is what leaks as a whole and
-points to itself, as the nodes of a tree do.
+of what leaks is still reached: by numbers that look like addresses, by what freed memory still holds, and where
+malloc's heaps could not be followed by other blocks that are lost themselves.  What has an owner is reached as good as always.
 """
 
 from __future__ import annotations

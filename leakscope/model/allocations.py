@@ -21,7 +21,7 @@ MAIN_THREAD = 0
 FRAME_KINDS: tuple[Literal["python"], Literal["native"]] = ("python", "native")
 """Names of the values of column ``FrameTable.kind``."""
 POINTED = ("unknown", "yes", "no")
-"""Whether a word of the program's memory pointed to a block; names of the values of ``AllocationTable.pointed``."""
+"""Whether anything in the program's memory leads to a block; names of the values of ``AllocationTable.pointed``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@ LS607 ownerless: memory of native code that became more, without an object that 
 
 Says
     So many blocks that native code asked for while a line of the program ran belong to no object, are still there, and
-    nothing in the memory of the program points to them; or became more as long as the program worked.
+    nothing in the memory of the program leads to them; or became more as long as the program worked.
 
 Because
     Extension modules keep what they allocate in objects of their own types: what an object owns goes with it.  Memory
-    to which nothing points can never be given back.  Where nobody looked: memory that grows while no object of any
-    compiled type becomes more has lost its owner, or never had one.
+    to which nothing leads can never be given back, be it single blocks or trees whose nodes point to each other.  Where
+    nobody looked: memory that grows while no object of any compiled type becomes more has lost its owner, or never had
+    one.
 
 Needs
     A dump at the program's end with the object graph, in which its memory was searched for pointers.  Else two dumps of
@@ -16,7 +17,7 @@ Needs
     gain must be three times its standard error.
 
 Not when
-    Something points to nearly all of it: an owner, or one block of it to the next, which is a doubt at most.  Nobody
+    Something leads to nearly all of it, an owner perhaps, which is a doubt at most.  Nobody
     looked, and objects of compiled types became more that could own it, one for fifty blocks: then LS501 tells of the
     growth.  Imports made it, it was gained once, or ever more slowly: a table, a pool, a cache of the library.  It is
     less than 64 KiB or fifty blocks, or if it is lost a quarter of that.  No Python code was running.
@@ -126,10 +127,10 @@ class _Case:
         what = f"{about}{more} blocks ({size}) that native code{self._library()} asked for in {made.name}"
         if self.owned:
             return (
-                f"{what} may leak: no object became more that could own them, but they are pointed to, by an owner or "
-                f"by each other{made.by_whom}; a longer run would tell whether there is a bound."
+                f"{what} may leak: no object became more that could own them, but something leads to them, perhaps an "
+                f"owner{made.by_whom}; a longer run would tell whether there is a bound."
             )
-        why = "nothing in the program's memory points to them any more"
+        why = "nothing in the program's memory leads to them any more"
         if not self.lost:
             why = "they are still there, and no object became more that could own them"
         return f"{what} leak: {why}{made.by_whom}."
@@ -145,7 +146,7 @@ class _Case:
         gained = self.gained
         share = lost_share(self.walked[-1].dump.allocations, gained.rows)
         if share == share:
-            yield Evidence("for" if self.lost else "against", "part of them that nothing points to", share, "share")
+            yield Evidence("for" if self.lost else "against", "part of them that nothing leads to", share, "share")
         yield Evidence("for", "gained without an object that could own it", gained.gained_bytes, "bytes", self.error)
         yield Evidence("for", "blocks gained", gained.gained_blocks, "blocks")
         if gained.pace.witness == "dumps":

@@ -11,7 +11,7 @@ Because
 
 Needs
     Two dumps of one run with the object graph, and live blocks.  As in LS601, three dumps or spread births make it a
-    leak; or that nothing in the program's memory points to them, for which it is searched at its end.  In a sampled
+    leak; or that nothing in the program's memory leads to them, for which it is searched at its end.  In a sampled
     recording the gain must be three times its standard error.
 
 Not when
@@ -131,7 +131,7 @@ class _Case:
         more, size = format_count(gained.gained_blocks), format_bytes(gained.gained_bytes)
         about = "about " if self.error else ""
         what = f"{about}{more} strings, bytes, numbers or the like ({size}) made by {made.name}"
-        nobody = "points to them any more" if self.lost else "refers to them"
+        nobody = "leads to them any more" if self.lost else "refers to them"
         verb = "leak" if self.sure else "may leak"
         text = f"{what} {verb}: nothing in the program {nobody}, and they are still there{made.by_whom}"
         if self.sure:
@@ -144,7 +144,7 @@ class _Case:
         gained = self.gained
         share = lost_share(self.walked[-1].dump.allocations, gained.rows)
         if share == share:
-            yield Evidence("for" if self.lost else "against", "part of them that nothing points to", share, "share")
+            yield Evidence("for" if self.lost else "against", "part of them that nothing leads to", share, "share")
         yield Evidence("for", "gained without an object that owns it", gained.gained_bytes, "bytes", self.error)
         yield Evidence("for", "blocks gained", gained.gained_blocks, "blocks")
         if gained.pace.witness == "dumps":

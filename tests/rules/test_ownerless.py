@@ -79,8 +79,8 @@ def test_what_nothing_points_to_is_lost_whoever_became_more_and_however_short_th
 
     (finding,) = findings(looked_at(born_at_once(native(4, 104, drawings=frames)), "no"))
     assert finding.verdict is Verdict.LEAK
-    assert "leak: nothing in the program's memory points to them any more" in finding.sentence
-    assert (finding.evidence[0].claim, finding.evidence[0].value) == ("part of them that nothing points to", 1.0)
+    assert "leak: nothing in the program's memory leads to them any more" in finding.sentence
+    assert (finding.evidence[0].claim, finding.evidence[0].value) == ("part of them that nothing leads to", 1.0)
     (few,) = findings(looked_at(born_at_once(native(4, 30)), "no"))
     assert few.verdict is Verdict.LEAK
     assert findings(looked_at(born_at_once(native(4, 10)), "no")) == ()

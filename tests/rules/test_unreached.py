@@ -76,7 +76,7 @@ def test_few_that_nothing_points_to_leak_all_the_same() -> None:
 
     (finding,) = findings([*before, searched])
     assert finding.verdict is Verdict.LEAK
-    assert "leak: nothing in the program points to them any more" in finding.sentence
+    assert "leak: nothing in the program leads to them any more" in finding.sentence
 
 
 def test_sampled_recordings_say_about() -> None:

@@ -14,6 +14,8 @@ namespace {
 
 // A quarter of a second, at most.
 constexpr std::uint64_t most_scanned_bytes = 256u << 20;
+// From here on malloc may give a block a mapping of its own, and all blocks are recorded.
+constexpr std::uint64_t large_bytes = 64u << 10;
 
 std::uint32_t bounded(std::uint32_t count, std::uint32_t limit) {
   return count < limit ? count : limit;
@@ -339,7 +341,11 @@ std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const Thre
   std::vector<std::uint32_t> stack, thread;
   std::vector<std::uint8_t> domain;
   std::vector<float> born;
+  std::vector<Span> large;
   for_each_block([&](const Block& block) {
+    if (block.size >= large_bytes && block.domain != Domain::mapping &&
+        block.address + block.size > block.address)
+      large.push_back({block.address, block.address + block.size});
     address.push_back(block.address);
     size.push_back(block.size);
     weight.push_back(block.weight);
@@ -349,7 +355,7 @@ std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const Thre
     born.push_back(static_cast<float>(block.born_s));
   });
   std::vector<std::uint8_t> pointed;
-  if (process != 0) pointed = pointed_blocks(process, address, size, most_scanned_bytes);
+  if (process != 0) pointed = pointed_blocks(process, address, size, large, most_scanned_bytes);
   pointed.resize(address.size());  // unknown
   out.add("live.pointed", "u1", std::move(pointed));
   out.add("live.address", "u8", std::move(address));

@@ -75,13 +75,13 @@ class Measuring {
     if (main_ == 0) main_ = find_main_arena(heap.span);
     const auto arena = main_ != 0 ? read_arena(door_, main_) : std::nullopt;
     if (!arena) {
-      settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, true}));
+      settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, true, heap.keep}));
       return;
     }
     heap.span.end = heap.span.begin + arena->bytes;
     arena_of_[&heap] = main_;
     arenas_[main_] = *arena;
-    settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, true}));
+    settle(heap, walk_pieces(door_, {heap.span.begin, heap.span.end, true, heap.keep}));
   }
 
   void try_further(MallocHeap& heap) {
@@ -96,11 +96,13 @@ class Measuring {
     const std::uint64_t inside = head->arena % heap_most;
     const std::uint64_t first =
         head->previous == 0 ? (head->arena + sizeof(ArenaHead) + 15) / 16 * 16 : heap.span.begin + inside;
-    settle(heap, walk_pieces(door_, {first, heap.span.end, false}));
+    settle(heap, walk_pieces(door_, {first, heap.span.end, false, heap.keep}));
   }
 
-  void settle(MallocHeap& heap, const PieceBooks& books) {
+  void settle(MallocHeap& heap, PieceBooks books) {
     heap.books = books;
+    heap.used_pieces = std::move(books.used_pieces);
+    heap.free_pieces = std::move(books.free_pieces);
     heap.trimmable = 0;
     if (!books.sound) return;
     for (const Span& pages : books.free_pages)

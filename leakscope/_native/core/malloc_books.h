@@ -18,6 +18,8 @@ struct MallocHeap {
   std::uint32_t arena = 0;      // 0 is the main one, others in order of birth
   std::uint32_t number = 0;     // of the heap in its arena, from 0
   bool is_heap = false;         // the main one is; others if their own headers say so
+  bool keep = false;            // in: whether to tell where each piece lies
+  std::vector<Span> used_pieces{}, free_pieces{};
 };
 
 // Fills in all that can be known of the heaps. `library` is the C library's own data, where the main arena lies.

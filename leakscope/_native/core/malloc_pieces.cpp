@@ -80,6 +80,7 @@ class Walker {
       const std::uint64_t size = head.size();
       if (piece + size == walk_.end && can_be(head, piece, walk_)) {
         add_free(books_, piece, size, walk_.main);  // the top
+        keep(books_.free_pieces, piece, size - sizeof(std::uint64_t));
         break;
       }
       if (!follows(piece, head, next)) {
@@ -89,8 +90,10 @@ class Walker {
       }
       if ((next.word & in_use_before) == 0) {
         add_free(books_, piece, size, true);
+        keep(books_.free_pieces, piece, size);
       } else if (size >= least_piece) {
         books_.used += size;
+        keep(books_.used_pieces, piece, size);
       }
       piece += size;
       head = next;
@@ -100,6 +103,11 @@ class Walker {
   }
 
  private:
+  // The program has the first word of the next piece as well.
+  void keep(std::vector<Span>& pieces, std::uint64_t piece, std::uint64_t size) const {
+    if (walk_.keep) pieces.push_back({piece + header, piece + size + sizeof(std::uint64_t)});
+  }
+
   // Does another piece come behind this one, and do both say the same?
   bool follows(std::uint64_t piece, const Head& head, Head& next) {
     return can_be(head, piece, walk_) && window_.head(piece + head.size(), next) &&

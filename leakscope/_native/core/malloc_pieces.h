@@ -16,10 +16,12 @@ namespace leakscope {
 struct PieceWalk {
   std::uint64_t first, end;  // the first piece, and the end of what malloc has taken
   bool main;
+  bool keep = false;  // where each piece lies, not only how many bytes all have
 };
 
 struct PieceBooks : Books {
-  std::uint64_t skipped = 0;     // of what is used: where pieces did not follow each other
+  std::vector<Span> used_pieces, free_pieces;  // what the program can have of each, ascending; if kept
+  std::uint64_t skipped = 0;                   // of what is used: where pieces did not follow each other
   std::vector<Span> free_pages;  // whole pages in free pieces that malloc_trim gives back, ascending
 };
 

@@ -1,47 +1,74 @@
-// Which blocks does any word of a process' writable memory point to, or into? A block that nothing points to was lost
-// for good, whoever asked for it; one that something points to may have an owner that the object graph does not know.
+// Which blocks can a process still reach? A block that nothing points to was lost for good, whoever asked for it; so was
+// one that only lost blocks point to, as the nodes of a tree do whose root was forgotten. One that is reached may have an
+// owner that the object graph does not know.
 //
-// An address may also be the value of a Python int, in two digits of 30 bits.
+// Where the pieces of malloc's heaps are known, and for large blocks, what lies in a piece counts if the piece is reached
+// itself; what lies in free pieces does not count. All other memory is where the search begins: stacks, variables of
+// libraries, Python's small objects, whatever was mapped.
 //
-// Words are looked at wherever they lie, freed memory included, so a number or a stale pointer may keep a lost block
-// from being told; what is told is lost unless its address is kept in a register or in disguise. A word inside the
-// block itself does not count.
+// An address may also be the value of a Python int, in two digits of 30 bits, or have marks in its upper 16 bits.
+//
+// Words are looked at wherever they lie, so a number or a stale pointer may keep a lost block from being told; what is
+// told is lost unless its address is kept in a register or in disguise. A word inside the block itself does not count.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
+
+#include "memory_door.h"
 
 namespace leakscope {
 
 enum class Pointed : std::uint8_t { unknown = 0, yes = 1, no = 2 };
 
+// What is known of malloc's memory: all of a heap, or nothing. Disjoint, in any order.
+struct KnownPieces {
+  // What the program can have of pieces in heaps. The last word of each is the beginning of the next one for malloc: its
+  // lists of what is free point there, so that an address there does not point to the piece.
+  std::vector<Span> used, free;
+  std::vector<Span> large;  // blocks outside of the heaps
+};
+
 class PointerScan {
  public:
   // Blocks by address and size, in any order.
-  PointerScan(const std::vector<std::uint64_t>& address, const std::vector<std::uint64_t>& size);
+  PointerScan(const std::vector<std::uint64_t>& address, const std::vector<std::uint64_t>& size,
+              const KnownPieces& pieces = {});
 
   // Looks at `count` words that lie at `where` in the process.
-  void look(std::uint64_t where, const std::uint64_t* words, std::size_t count) noexcept;
+  void look(std::uint64_t where, const std::uint64_t* words, std::size_t count);
   // One answer for each block, in the order given.
-  std::vector<std::uint8_t> answer() const;
+  std::vector<std::uint8_t> answer();
 
  private:
-  struct Range {
+  static constexpr std::uint32_t root = 0xFFFFFFFF, hole = 0xFFFFFFFE;
+  // What is between a piece and the next.
+  struct Region {
     std::uint64_t begin, end;
-    std::uint32_t row;
+    std::uint32_t target;  // or `hole`
   };
-  void follow(std::uint64_t word, std::uint64_t place) noexcept;
+  void add_pages(const Span& range);
+  void follow(std::uint64_t word, std::uint64_t place, std::uint32_t source);
+  void spread();
+  std::uint32_t target_at(std::uint64_t address) const noexcept;
   bool may_point(std::uint64_t word) const noexcept {
     return word >= lowest_ && word < highest_ && pages_[(word >> 12) % pages_.size()];
   }
 
-  std::vector<Range> ranges_;  // ascending
-  std::vector<bool> pages_, pointed_;
+  std::vector<Span> targets_;             // ascending
+  std::vector<Region> regions_;           // ascending, disjoint: where a word does not count by itself
+  std::vector<std::uint32_t> target_of_;  // for each block
+  std::vector<bool> pages_, reached_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> edges_;  // from target to target
   std::uint64_t lowest_ = ~0ULL, highest_ = 0;
 };
 
 // The whole of a process; empty if it cannot be read, or has more writable memory resident than `most_bytes`.
+// `large`: blocks of malloc that may have mappings of their own.
 std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vector<std::uint64_t>& address,
-                                         const std::vector<std::uint64_t>& size, std::uint64_t most_bytes);
+                                         const std::vector<std::uint64_t>& size,
+                                         const std::vector<Span>& large, std::uint64_t most_bytes);
 
 }  // namespace leakscope

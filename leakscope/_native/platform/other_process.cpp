@@ -16,7 +16,7 @@ bool parse(const char* line, const char* without, MemoryRange& range) noexcept {
   char permissions[8] = {};
   if (sscanf(line, "%llx-%llx %7s", &begin, &end, permissions) != 3) return false;
   if (permissions[0] != 'r' || permissions[1] != 'w' || strstr(line, without) != nullptr) return false;
-  range = {begin, end};
+  range = {begin, end, strstr(line, " [heap]") != nullptr};
   return true;
 }
 

@@ -64,6 +64,7 @@ std::uint64_t anonymous_bytes() noexcept;
 // Writable memory of another process.
 struct MemoryRange {
   std::uint64_t begin, end;
+  bool heap;  // the one that grows by sbrk
 };
 // The ranges in ascending order, those of files named like `without` left out; how many, 0 if it may not be looked at.
 std::size_t writable_memory(std::uint32_t process, const char* without, MemoryRange* into,

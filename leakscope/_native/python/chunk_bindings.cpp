@@ -7,9 +7,8 @@
 #include <vector>
 
 #include "../core/malloc_books.h"
+#include "../core/process_door.h"
 #include "../core/pymalloc_books.h"
-#include "../platform/prim.h"
-#include "../platform/remote.h"
 #include "buffer.h"
 #include "ledger_object.h"
 #include "ledger_type.h"
@@ -18,31 +17,6 @@ namespace leakscope::python {
 namespace {
 
 constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
-
-// A process behind a door, until so much processor time is spent.
-struct Look {
-  Look(int pid, double timeout_s)
-      : remote(pid), until_ns(prim::thread_cpu_ns() + static_cast<std::uint64_t>(timeout_s * 1e9)) {}
-
-  MemoryDoor door() noexcept {
-    return {this,
-            [](void* look, std::uint64_t address, void* into, std::size_t bytes) noexcept {
-              return static_cast<Look*>(look)->remote.read(address, into, bytes);
-            },
-            [](void* look, std::uint64_t first, std::uint64_t stride, std::size_t count, void* into,
-               std::size_t bytes) noexcept {
-              return static_cast<Look*>(look)->remote.gather(first, stride, count, into, bytes);
-            },
-            [](void* look, std::uint64_t begin, std::uint64_t end) noexcept {
-              return static_cast<Look*>(look)->remote.pages(begin, end).resident;
-            },
-            [](void* look) noexcept { return static_cast<Look*>(look)->goes_on(); }};
-  }
-  [[nodiscard]] bool goes_on() const noexcept { return prim::thread_cpu_ns() < until_ns; }
-
-  prim::Remote remote;
-  std::uint64_t until_ns;
-};
 
 double number(std::uint64_t value) noexcept {
   return static_cast<double>(value);
@@ -78,7 +52,7 @@ PyObject* arenas_of(PyObject*, PyObject* arguments) {
   if (!PyArg_ParseTuple(arguments, "iy*d", &pid, given.view(), &timeout_s)) return nullptr;
   const auto words = given.items<std::uint64_t>();
   return measured([&](std::vector<double>& rows) {
-    Look look(pid, timeout_s);
+    ProcessDoor look(pid, timeout_s);
     const MemoryDoor door = look.door();
     for (std::size_t at = 0; at + 1 < words.size(); at += 2) {
       const ArenaBooks books = look.goes_on() ? arena_books(door, words[at], words[at + 1]) : ArenaBooks{};
@@ -101,7 +75,7 @@ PyObject* heaps_of(PyObject*, PyObject* arguments) {
     std::vector<Span> spans;
     for (std::size_t at = 0; at + 1 < data.size(); at += 2)
       if (data[at] < data[at + 1]) spans.push_back({data[at], data[at + 1]});
-    Look look(pid, timeout_s);
+    ProcessDoor look(pid, timeout_s);
     measure_heaps(look.door(), heaps, spans);
     for (const MallocHeap& heap : heaps) {
       rows.push_back(heap.is_heap ? 1 : 0);
@@ -122,7 +96,7 @@ PyObject* pages_of(PyObject*, PyObject* arguments) {
   if (!PyArg_ParseTuple(arguments, "iy*d", &pid, given.view(), &timeout_s)) return nullptr;
   const auto words = given.items<std::uint64_t>();
   return measured([&](std::vector<double>& rows) {
-    Look look(pid, timeout_s);
+    ProcessDoor look(pid, timeout_s);
     for (std::size_t at = 0; at + 1 < words.size(); at += 2) {
       const bool counted = look.goes_on() && words[at] <= words[at + 1];
       const auto pages = counted ? look.remote.pages(words[at], words[at + 1]) : prim::Remote::Pages{};
