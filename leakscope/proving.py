@@ -41,6 +41,8 @@ MOST_AT_ONCE = 64
 DID_MORE = 0.0005
 """A program that was told to do more asked for this part more blocks, and for one for each iteration: else it does not
 listen, and the number of iterations means nothing."""
+MOST_CHILDREN = 16
+"""Child processes of a run that are judged: a program may start one for each request."""
 TAKEN_DOWN = 0.5
 """What a last dump has less than, in parts of the most before, was taken down."""
 STEADY = 0.8
@@ -157,11 +159,21 @@ def _run_once(plan: Plan, policy: Policy, number: int, work: float | None, run: 
     report = judge(dumps)
     working = _while_working(dumps, report)
     taken_down = _took_down(dumps)
+    judged = _children(recording)
     trial = Trial(
         working or report, work, _unit(plan), elapsed_s,
         whole=not taken_down, built_bytes=built_bytes(dumps[-1]) if taken_down else None,
+        children=judged, unjudged_children=len(recording.children) - len(judged),
     )  # fmt: skip
     return _Run(trial, _alloc_blocks(dumps))
+
+
+def _children(recording: Recording) -> tuple[Report, ...]:
+    """Reports of the child processes that lived long enough to tell, and of the biggest ones if they are many."""
+    lived = [child for child in recording.children if len(child.dumps) > 1]
+    lived.sort(key=lambda child: -child.dumps[-1].stat().st_size)
+    reports = [judge([open_dump(path) for path in child.dumps]) for child in lived[:MOST_CHILDREN]]
+    return tuple(report for report in reports if report.findings or report.verdict is not Verdict.UNKNOWN)
 
 
 def _while_working(dumps: Sequence[Dump], report: Report) -> Report | None:

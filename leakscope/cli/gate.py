@@ -82,6 +82,9 @@ class GateCommand(RunCommand):
               "gitlab, json, markdown or terminal; may be repeated.")  # fmt: skip
 @click.option("--ignore-failure", "-i", is_flag=True, help="Judge a program that fails, too.")
 @click.option("--sampled", is_flag=True, help="Record a sample: faster, and blind to small leaks.")
+@click.option(
+    "--no-follow", is_flag=True, help="Leave child processes alone; else those that run Python are judged, too."
+)
 @click.option("--pool", "pools", multiple=True, metavar="SPEC", help="Watch a pool of the program, as 'leakscope run'.")
 @click.option("--output", "-o", metavar="DIR", help=f"Folder for dumps; they stay (default: {FOLDER}, kept only if the "
               "gate does not pass).")  # fmt: skip
@@ -182,9 +185,8 @@ def _check_tests(plan: Plan, options: dict[str, Any], *, asked: bool) -> None:
 
 def _config(options: dict[str, Any]) -> CaptureConfig:
     pools = tuple(text if "\t" in text else parse_pool(text) for text in options["pools"])
-    return (
-        CaptureConfig(pools=pools) if options["sampled"] else CaptureConfig(interval_bytes=EXACT_INTERVAL, pools=pools)
-    )
+    config = CaptureConfig(pools=pools, follow=not options["no_follow"])
+    return config if options["sampled"] else replace(config, interval_bytes=EXACT_INTERVAL)
 
 
 def _report(text: str) -> tuple[str, str | None]:

@@ -57,6 +57,10 @@ class Trial:
         If it was taken down: what was alive before; None if live memory had gone up and down until then, too.
     tests : int or None
         If it was a suite of tests: how many of them were repeated and judged.
+    children : tuple of Report
+        Of the program's child processes that run Python.
+    unjudged_children : int
+        Those that lived too briefly for two dumps, or were too many.
     """
 
     report: Report
@@ -66,6 +70,13 @@ class Trial:
     whole: bool = True
     built_bytes: int | None = None
     tests: int | None = None
+    children: tuple[Report, ...] = ()
+    unjudged_children: int = 0
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """Of all processes that were judged, the program first."""
+        return (self.report, *self.children)
 
     @property
     def end_bytes(self) -> int | None:

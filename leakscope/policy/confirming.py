@@ -8,9 +8,11 @@ less and less.  Work that cannot be told apart proves less: then a finding must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from leakscope.policy.families import by_name, gained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,29 +60,13 @@ def sightings(trials: Sequence[Trial]) -> list[Sighting]:
     ----------
     trials : sequence of Trial
     """
-    names = dict.fromkeys(finding.fingerprint for trial in reversed(trials) for finding in trial.report.findings)
+    seen = [by_name(trial) for trial in trials]
+    names = dict.fromkeys(name for by in reversed(seen) for name in by)
     found = []
     for name in names:
-        by_trial = {
-            index: _together(same)
-            for index, trial in enumerate(trials)
-            if (same := [finding for finding in trial.report.findings if finding.fingerprint == name])
-        }
+        by_trial = {index: by[name] for index, by in enumerate(seen) if name in by}
         found.append(Sighting(tuple(by_trial.values()), tuple(by_trial)))
     return found
-
-
-def _together(same: Sequence[Finding]) -> Finding:
-    """
-    Findings of one run with one fingerprint as one: of two lines either may be the bigger one.
-
-    The biggest speaks for all of them, with what they have together.
-    """
-    first = max(same, key=_gained)
-    growth = first.growth and replace(
-        first.growth, bytes=sum(map(_gained, same)), count=sum(gained(finding, count=True) for finding in same)
-    )
-    return replace(first, bytes=sum(one.bytes for one in same), count=sum(one.count for one in same), growth=growth)
 
 
 def is_confirmed(sighting: Sighting, trials: Sequence[Trial]) -> bool:
@@ -182,16 +168,5 @@ def _scales(sighting: Sighting, first: float, last: float) -> bool:
     pace_of_count = gained(before, count=True)
     measures = [(after.count - before.count, pace_of_count)]
     if pace_of_count < _FEW or before.subject.kind != "objects":
-        measures.append((after.bytes - before.bytes, _gained(before)))
+        measures.append((after.bytes - before.bytes, gained(before, count=False)))
     return any(pace > 0 and more / (last - first) >= STILL_GROWING * pace / first for more, pace in measures)
-
-
-def _gained(finding: Finding) -> int:
-    return finding.growth.bytes if finding.growth else finding.bytes
-
-
-def gained(finding: Finding, *, count: bool) -> int:
-    """What a finding gained, in bytes or in objects."""
-    if count:
-        return finding.growth.count if finding.growth else finding.count
-    return _gained(finding)

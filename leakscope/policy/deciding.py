@@ -15,7 +15,6 @@ from leakscope.model.gate import Decision, GateResult, Outcome
 from leakscope.model.policy import Baseline, Policy
 from leakscope.policy.confirming import (
     NO_BLOCK_BYTES,
-    gained,
     is_confirmed,
     is_convicted,
     rate_of,
@@ -23,6 +22,7 @@ from leakscope.policy.confirming import (
     total_rate,
     unnamed_rate,
 )  # fmt: skip
+from leakscope.policy.families import by_name, gained
 from leakscope.policy.matching import limit_for, suppression_for
 from leakscope.policy.totals import breaches
 from leakscope.policy.wording import BOUND_IT, conclusion, convicted, grows_as_a_whole, reason_for
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from leakscope.model.finding import Finding
     from leakscope.model.gate import GateStatus, Trial
     from leakscope.model.policy import Limit
+    from leakscope.model.report import Report
     from leakscope.policy.confirming import Sighting
 
 LONG_ENOUGH_S = 1.0
@@ -128,17 +129,32 @@ def _asks_for_more(decision: Decision, trials: Sequence[Trial]) -> bool:
 
 
 def _is_short(trials: Sequence[Trial]) -> bool:
-    """Whether the first runs were so short that finding nothing means nothing, and could be longer."""
+    """
+    Whether the first runs were so short that finding nothing means nothing, and could be longer.
+
+    Where child processes do the work, it is for the longest-lived of them to be long enough.
+    """
     last = trials[-1]
     short = bool(last.report.sources) and last.report.sources[-1].elapsed_s < LONG_ENOUGH_S
-    return len(trials) < _MOST_SHORT and last.work is not None and short
+    return len(trials) < _MOST_SHORT and last.work is not None and (short or _works_briefly(last))
+
+
+def _works_briefly(trial: Trial) -> bool:
+    """Whether child processes do the work, and none of them was watched long enough to tell anything."""
+    return bool(trial.children) and max(map(_lived_s, trial.children)) < LONG_ENOUGH_S
+
+
+def _lived_s(child: Report) -> float:
+    """How long a child process was watched; in the time of its dumps one that was forked is as old as the program."""
+    return max((line.times_s[-1] - line.times_s[0] for line in child.sparklines if line.times_s), default=0.0)
 
 
 def _thin_at_first(trials: Sequence[Trial]) -> int:
     """How many runs at the beginning said nothing, and can be followed by a longer one."""
     thin = 0
     for trial in trials[:_MOST_THIN]:
-        if trial.report.verdict is not Verdict.UNKNOWN or trial.work is None:
+        says_nothing = trial.report.verdict is Verdict.UNKNOWN or (not by_name(trial) and _works_briefly(trial))
+        if not says_nothing or trial.work is None:
             break
         thin += 1
     return thin

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leakscope.model.finding import Finding
     from leakscope.model.gate import Decision, GateResult, Trial
     from leakscope.model.policy import BaselineEntry
+    from leakscope.model.report import Report
 
 _INSTALLED = re.compile(r"/(?:site-packages|dist-packages|node_modules|\.venv|\.tox|\.nox|lib/python\d+(?:\.\d+)?t?)/")
 GROUPS: tuple[tuple[Outcome, str], ...] = (
@@ -89,7 +90,7 @@ def told(decision: Decision, result: GateResult) -> Told:
     finding = decision.finding
     place = place_of(finding, result)
     details = tuple(map(printable, _details(finding)))
-    command = _look_closer(finding, result.trials[decision.seen_in[-1]])
+    command = _look_closer(finding, _teller(finding, result.trials[decision.seen_in[-1]]))
     if any("leakscope " in detail for detail in details):
         command = ""
     return Told(
@@ -177,7 +178,17 @@ def run_text(result: GateResult) -> str:
         listed = works[0] if len(works) == 1 else f"{', '.join(works[:-1])} and {works[-1]}"
         unit = trials[0].unit
         runs = f"{runs} with {listed} {unit}{'' if works == ['1'] else 's'}"
-    return f"{runs}, {sum(trial.elapsed_s or 0.0 for trial in trials):.1f} s"
+    return f"{runs}{_children(trials)}, {sum(trial.elapsed_s or 0.0 for trial in trials):.1f} s"
+
+
+def _children(trials: Iterable[Trial]) -> str:
+    """``, 4 child processes judged, 1 too brief``; "" if there were none."""
+    judged = sum(len(trial.children) for trial in trials)
+    unjudged = sum(trial.unjudged_children for trial in trials)
+    if not judged + unjudged:
+        return ""
+    words = f", {format_count(judged)} child process{'' if judged == 1 else 'es'} judged"
+    return f"{words}, {format_count(unjudged)} too brief or too many" if unjudged else words
 
 
 def what_next(result: GateResult) -> Iterator[str]:
@@ -228,9 +239,15 @@ def _details(finding: Finding) -> Iterable[str]:
         yield f"try: {finding.advice[0]}"
 
 
-def _look_closer(finding: Finding, trial: Trial) -> str:
+def _teller(finding: Finding, trial: Trial) -> Report:
+    """Whose dumps show a finding."""
+    same = (one for one in trial.reports if any(its.fingerprint == finding.fingerprint for its in one.findings))
+    return next(same, trial.report)
+
+
+def _look_closer(finding: Finding, report: Report) -> str:
     """A command that shows more about a finding."""
-    sources, subject = trial.report.sources, finding.subject
+    sources, subject = report.sources, finding.subject
     if not sources or not all(source.path for source in sources):
         return ""
     if finding.holders and finding.verdict in (Verdict.LEAK, Verdict.GROWTH) and subject.kind == "objects":

@@ -211,6 +211,41 @@ def test_a_program_too_short_to_tell_is_inconclusive_and_leaves_its_dumps(tmp_pa
 # ------------------------------------------------------------------------------------------------- programs
 
 
+WORKERS = """
+    import multiprocessing, sys
+
+    KEPT = []
+
+    def leaks(number):
+        KEPT.append([number] * 20)
+
+    def is_clean(number):
+        return len([number] * 20)
+
+    if __name__ == "__main__":
+        multiprocessing.set_start_method("spawn")
+        with multiprocessing.Pool(2) as pool:
+            list(pool.imap_unordered(globals()[sys.argv[2]], range(int(sys.argv[1])), 50))
+            pool.close()
+            pool.join()
+"""
+
+
+@pytest.mark.slow
+def test_worker_processes_that_leak_fail_the_gate_and_clean_ones_pass(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(textwrap.dedent(WORKERS))
+
+    leaky, clean = (
+        gate("--iterations", "40000", "--", "app.py", "{iterations}", work, cwd=tmp_path)
+        for work in ("leaks", "is_clean")
+    )
+
+    assert leaky.returncode == 1, leaky.stdout + leaky.stderr
+    assert "child processes judged" in leaky.stdout
+    assert "app.py:7" in leaky.stdout
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+
+
 @pytest.mark.slow
 def test_a_leak_fails_a_fixed_one_passes_and_json_is_apart_from_what_the_program_prints(tmp_path: Path) -> None:
     program = shop(tmp_path)
