@@ -8,6 +8,7 @@ looks.
 from __future__ import annotations
 
 import shlex
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from leakscope.analysis.buffer_tables import buffer_report
@@ -205,7 +206,7 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
         # Samples may lie far apart; what is level across a gap has not grown in it.
         level = trend.points >= LEAST_POINTS and facts.level_since() <= _LEVEL_BY * facts.end_s
         return (Verdict.STABLE, _stable(facts, trend)) if level else (Verdict.UNKNOWN, _too_short(facts, trend))
-    if trend.shape == "rising" and trend.rate_low > 0:
+    if isfinite(facts.rose):
         gain, span = format_bytes(trend.gain, signed=True), format_duration(trend.length_s)
         return Verdict.UNKNOWN, f"Live memory rose, {gain} over the last {span}, but no single place stands out."
     return Verdict.STABLE, _stable(facts, trend)

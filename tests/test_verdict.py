@@ -93,6 +93,19 @@ def test_growth_that_is_spread_too_thin_to_name_is_unknown() -> None:
     assert report.sentence.endswith("over the last 36.0 s, but no single place stands out.")
 
 
+def test_a_place_that_may_grow_is_named_if_all_growth_is_there_however_little() -> None:
+    # given a text that is enlarged by as much each time, ever more slowly
+    life, when = Life(), END * np.linspace(0.01, 0.99, 200) ** 1.9
+    for step, (born, died) in enumerate(zip(when, [*when[1:], FOREVER], strict=True)):
+        life.add("f@app.py:1", 70_000 + 2_000 * step, float(born), float(died))
+
+    report = judge([recorded(life, END)])
+
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.sentence.startswith("`f` in app.py:1 may be growing: +")
+    assert "but not steadily" in report.sentence
+
+
 def test_a_leak_is_never_claimed_by_growth_alone() -> None:
     assert Verdict.LEAK not in {finding.verdict for finding in judge([recorded(filling(END), END)]).findings}
 

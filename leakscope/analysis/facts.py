@@ -241,6 +241,12 @@ class Facts:
         value: F8 = getattr(series, name)
         return trend(series.time_s, value, start, end, least=self.least_growth)
 
+    @cached_property
+    def rose(self) -> float:
+        """What all live memory gained, if it surely rises; else infinite."""
+        total = self.total_trend("live_bytes")
+        return total.gain if total.shape == "rising" and total.rate_low > 0 else float("inf")
+
     def level_since(self) -> float:
         """When live memory levelled off, within two percent and sampling error; NaN if unknown."""
         series = self.last.series

@@ -57,6 +57,8 @@ _MOST_DOUBTS = 2
 _DOUBT_BYTES = 1 << 20
 _DOUBT_SHARE = 0.05
 """Growth that is only suspected must be worth this much to be mentioned."""
+_MOST_OF_ALL = 0.5
+"""Or be this part of what all memory gained, so that it is said where that came from."""
 _LINE_SHARE = 0.1
 _PATHS = 3
 _MOSTLY = 0.5
@@ -75,7 +77,7 @@ def check(facts: Facts) -> tuple[Finding, ...]:
     ----------
     facts : Facts
     """
-    worth = max(_DOUBT_BYTES, _DOUBT_SHARE * facts.live_bytes)
+    worth = min(max(_DOUBT_BYTES, _DOUBT_SHARE * facts.live_bytes), _MOST_OF_ALL * facts.rose)
     growing = [grown for grown in facts.growth if grown.judgement.growing]
     doubts = [grown for grown in facts.growth if grown.judgement.doubt and grown.judgement.gain_bytes >= worth]
     cases = (_Case(facts, grown) for grown in [*growing, *doubts[:_MOST_DOUBTS]])
