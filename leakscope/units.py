@@ -28,6 +28,7 @@ _SECOND_FACTORS = {
 _TWO_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 _NUMBER_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.ASCII)
 _NO_NUMBER = "?"
+_DIGITS_OF_ESTIMATES = 2
 
 
 def format_bytes(value: float, *, signed: bool = False) -> str:
@@ -73,6 +74,19 @@ def format_count(value: float, *, signed: bool = False) -> str:
         return _NO_NUMBER
     digits = f"{abs(round(value)):,}"
     return f"{_sign(value, digits, signed)}{digits}"
+
+
+def format_estimate(value: float) -> str:
+    """
+    A whole number that is known to two digits only: ``8,800`` for 8,811.
+
+    Parameters
+    ----------
+    value : float
+        The count.
+    """
+    digits = len(str(abs(round(value)))) if math.isfinite(value) else 0
+    return format_count(round(value, -max(digits - _DIGITS_OF_ESTIMATES, 0)) if digits else value)
 
 
 def format_duration(seconds: float) -> str:

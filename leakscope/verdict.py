@@ -60,6 +60,7 @@ _HOLDS = {
 }
 _HELD = (Verdict.LEAK, Verdict.GROWTH)
 _HOLDERS = ("objects", "references", "buffers")
+_MOST = 0.5
 _EXPLAINED = 0.5
 """Part of what a finding saw grow that another one must account for to take its place."""
 _LEVEL_BY = 0.75
@@ -245,10 +246,16 @@ def _sum_up(findings: Sequence[Finding]) -> str:
     if verdict in _HOLDS:
         most = max(findings, key=lambda finding: finding.bytes)
         held = format_bytes(sum(finding.bytes for finding in findings))
-        return f"{_HOLDS[verdict].format(len(findings), held)}; most of it: {most.sentence}"
-    gain = format_bytes(sum(finding.growth.bytes for finding in findings if finding.growth), signed=True)
+        share = most.bytes / max(sum(finding.bytes for finding in findings), 1)
+        return f"{_HOLDS[verdict].format(len(findings), held)}; {_part(share)}: {most.sentence}"
+    gained = sum(finding.growth.bytes for finding in findings if finding.growth)
     does = {Verdict.LEAK: "leak", Verdict.GROWTH: "keep growing"}.get(verdict, "grow to a bound")
-    return f"{len(findings)} places {does}, together {gain}; most of it: {findings[0].sentence}"
+    told = f"{len(findings)} places {does}, together {format_bytes(gained, signed=True)}"
+    return f"{told}; {_part(_gain(findings[0]) / max(gained, 1))}: {findings[0].sentence}"
+
+
+def _part(share: float) -> str:
+    return "most of it" if share >= _MOST else "the biggest of them"
 
 
 def _too_short(facts: Facts, trend: Trend) -> str:

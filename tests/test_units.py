@@ -15,6 +15,7 @@ from leakscope.units import (
     format_bytes,
     format_count,
     format_duration,
+    format_estimate,
     format_share,
     parse_bytes,
     parse_duration,
@@ -125,3 +126,11 @@ def test_printed_bytes_are_parsed_back_to_within_the_rounding(value: float) -> N
     if "P" not in words and "E" not in words:
         assert parse_bytes(words.replace(",", "")) == pytest.approx(value, rel=0.05, abs=0.5)
     assert "e" not in words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(8811, "8,800"), (99, "99"), (104.4, "100"), (5, "5"), (0, "0"), (-8811, "-8,800"), (float("nan"), "?")],
+)
+def test_estimates_have_two_digits(value: float, words: str) -> None:
+    assert format_estimate(value) == words

@@ -42,6 +42,18 @@ def test_several_places_are_counted_and_added_up() -> None:
     assert [finding.subject.function for finding in report.findings] == ["f", "g"]
 
 
+def test_the_biggest_of_many_places_is_not_called_most_of_it() -> None:
+    life = Life()
+    for born in np.arange(0, END, 0.02):
+        for number in range(3):
+            life.add(f"f{number}@app.py:{9 + number}", 1024, float(born))
+
+    report = judge([recorded(life, END)])
+
+    assert report.sentence.startswith("3 places keep growing, together +")
+    assert "; the biggest of them: `f" in report.sentence
+
+
 def test_level_memory_is_stable_and_says_for_how_long() -> None:
     report = judge([recorded(filling(END / 4), END)])
 

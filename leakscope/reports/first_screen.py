@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from leakscope.reports.buffer_screen import buffer_tables
 from leakscope.reports.chunk_screen import chunk_tables
 from leakscope.reports.heap_screen import heap_sections, heap_tables, objects_in_brief
-from leakscope.reports.pieces import Column, Item, Line, Part, Section, Table, outside, printable
+from leakscope.reports.pieces import Column, Item, Line, Part, Section, Table, outside, printable, way
 from leakscope.reports.pool_screen import pool_tables
 from leakscope.units import format_bytes, format_count, format_duration, format_share
 
@@ -186,7 +186,7 @@ def _details(finding: Finding, compared: Comparison | None) -> Iterable[str]:
     if compared is not None:
         yield _standing(compared.before(finding.fingerprint), compared.elapsed_s)
     for holder in finding.holders[:1]:
-        yield f"held by {' -> '.join(holder)}"
+        yield f"held by {way(holder)}"
     callers = _callers(finding)
     if callers:
         yield f"called by {callers}"
@@ -280,5 +280,10 @@ def _own_cost(report: Report) -> str:
     cost = report.own_cost
     if cost is None:
         return ""
-    share = f", {format_share(cost.share_of_rss)} of resident memory" if cost.share_of_rss is not None else ""
-    return f"{format_bytes(cost.ledger_bytes)} for its ledger{share}"
+    told = f"{format_bytes(cost.ledger_bytes)} for its ledger"
+    rss = report.totals.rss_bytes[-1]
+    if cost.share_of_rss is None or rss is None:
+        return told
+    inside, share = format_bytes(cost.share_of_rss * rss), format_share(cost.share_of_rss)
+    all_of_it = inside == format_bytes(cost.ledger_bytes)
+    return f"{told}, {'' if all_of_it else f'{inside} of it in the program: '}{share} of resident memory"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.model.finding import Verdict
 from leakscope.model.gate import Outcome
-from leakscope.reports.pieces import outside, printable
+from leakscope.reports.pieces import outside, printable, way
 from leakscope.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _site(finding: Finding) -> str:
 def _details(finding: Finding) -> Iterable[str]:
     subject = finding.subject
     for holder in finding.holders[:1]:
-        yield f"held by {' -> '.join(holder)}"
+        yield f"held by {way(holder)}"
     callers = outside(finding.stack, subject.function or "", subject.line or 0, ", ")
     if callers:
         yield f"called by {callers}"

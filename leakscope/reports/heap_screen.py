@@ -182,6 +182,11 @@ def _unreached(heap: HeapReport) -> Iterable[Table]:
     )
 
 
+def _without_modules(row: Cycles) -> str:
+    """The types of cycles, short enough to see several of them."""
+    return " + ".join(name.rpartition(".")[2] for name in row.label.split(" + "))
+
+
 def _cycles(heap: HeapReport) -> Iterable[Table]:
     if heap.cycles:
         yield Table(
@@ -191,7 +196,7 @@ def _cycles(heap: HeapReport) -> Iterable[Table]:
                 ("size", lambda row: format_bytes(row.bytes), True, 0),
                 ("cycles", lambda row: format_count(row.cycles), True, 1),
                 ("objects", lambda row: format_count(row.objects), True, 2),
-                ("of", lambda row: row.label, False, 0),
+                ("of", _without_modules, False, 0),
                 ("made in", lambda row: row.where, False, 3),
                 ("but", _obstacle, False, 4),
             ),

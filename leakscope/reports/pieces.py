@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from leakscope.model.allocations import Frame
 
 _CALLERS = 3
+_STEPS_BEFORE, _STEPS_AFTER = 3, 4
+"""Of a longer way only the first and the last steps are shown."""
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -114,8 +116,25 @@ def outside(stack: Sequence[Frame], function: str, line: int, separator: str) ->
     callers = stack[next(shown, len(stack)) + 1 :]
     if callers and (callers[0].function, callers[0].line) == (function, line):
         callers = callers[1:]
-    words = [_named(frame) for frame in callers[:_CALLERS]] + (["..."] if len(callers) > _CALLERS else [])
+    # A function that calls itself is shown once.
+    different = list({(frame.function, frame.file): frame for frame in reversed(callers)}.values())[::-1]
+    words = [_named(frame) for frame in different[:_CALLERS]] + (["..."] if len(different) > _CALLERS else [])
     return separator.join(words)
+
+
+def way(steps: Sequence[str]) -> str:
+    """
+    A way from a root to an object, in one line: long ones without their middle.
+
+    Parameters
+    ----------
+    steps : sequence of str
+        From the root on.
+    """
+    left_out = len(steps) - _STEPS_BEFORE - _STEPS_AFTER
+    if left_out > 1:
+        steps = [*steps[:_STEPS_BEFORE], f"({left_out} more)", *steps[-_STEPS_AFTER:]]
+    return " -> ".join(steps)
 
 
 def _named(frame: Frame) -> str:

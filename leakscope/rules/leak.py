@@ -128,7 +128,8 @@ class _Case:
             alike = abs(gained.gained - self.count) <= max(1, _ABOUT * self.count)
             each = "each has one reference" if alike else f"they have {more} references"
             how = f"{each} too many, which nothing in the program holds"
-            text = f"{what} {'leak' if self.sure else 'may leak'}: {how}{made.by_whom}"
+            verb = f"ha{'s' if self.count == 1 else 've'} leaked" if self.sure else "may have leaked"
+            text = f"{what} {verb} since the first dump: {how}{made.by_whom}"
         else:
             verb = "gains" if self.count == 1 else "gain"
             free = "it can" if self.count == 1 else "they can"

@@ -158,8 +158,8 @@ class _Case:
     def _sentence(self, kept: int) -> str:
         group, made = self.group, self.made
         more, size = format_count(group.gained), format_bytes(kept)
-        verb = "pile up" if self.leaks else "are collected"
-        where = f"{verb} in one {self.container}, and nothing takes them out"
+        verb = "have piled up" if self.leaks else "were collected"
+        where = f"{verb} in one {self.container} since the first dump, and nothing takes them out"
         if self.container == "chain":
             where = "hang in a chain in which each keeps what came before"
         return f"{more} {group.type} objects made by {made.name} {where}: they keep {size} alive{made.by_whom}."
@@ -181,4 +181,7 @@ class _Case:
         asked = f"{quote(self.last.dump.source)} {quote(group.type if '.' in group.type else self.made.where)}"
         if self.container == "chain":
             return f"keep no reference to the one before; all holders: leakscope path {asked}"
+        if self.tools:
+            tool = self.facts.tool
+            return f"{tool} gathers these itself; look at what else grows; all holders: leakscope path {asked}"
         return f"give the {self.container} a bound, or remove what is done with; all holders: leakscope path {asked}"

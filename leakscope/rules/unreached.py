@@ -41,7 +41,7 @@ from leakscope.analysis.unreached import OBJECT_DOMAIN
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
-from leakscope.units import format_bytes, format_count
+from leakscope.units import format_bytes, format_count, format_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,7 @@ class _Case:
         gained, made = self.gained, self.made
         more, size = format_count(gained.gained_blocks), format_bytes(gained.gained_bytes)
         about = "about " if self.error else ""
+        more = format_estimate(gained.gained_blocks) if self.error else more
         what = f"{about}{more} strings, bytes, numbers or the like ({size}) made by {made.name}"
         nobody = "leads to them any more" if self.lost else "refers to them"
         verb = "leak" if self.sure else "may leak"

@@ -221,7 +221,7 @@ def healthy_jobs(seconds: float) -> list[Job]:
             "tests of pandas' frames",
             ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "pandas.tests.frame"],
         ),
-        Job("mypy on celery", ["-m", "mypy", "--cache-dir", "cache", "-p", "celery"]),
+        Job("mypy on sqlalchemy", ["-m", "mypy", "--cache-dir", "cache", "-p", "sqlalchemy"]),
         Job("pylint on django", ["-m", "pylint", "django.db", "django.forms", "django.http", "--score", "n"]),
         Job("black on the standard library", ["-m", "black", "-q", "--workers", "1", "code"], prepare_tree),
         Job(

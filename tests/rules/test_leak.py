@@ -28,8 +28,8 @@ def test_new_objects_that_are_made_all_the_time_and_held_by_nobody_leak() -> Non
     (finding,) = findings(born_evenly(lost(4, 104)))
 
     assert finding.sentence == (
-        "100 list objects made by `step` in app.py:12 leak: each has one reference too many, which nothing in the "
-        "program holds, allocated by thread worker-1."
+        "100 list objects made by `step` in app.py:12 have leaked since the first dump: each has one "
+        "reference too many, which nothing in the program holds, allocated by thread worker-1."
     )
     assert (finding.verdict, finding.code, finding.count, finding.bytes) == (Verdict.LEAK, "LS601", 100, 5600)
     assert finding.growth is not None
@@ -76,13 +76,13 @@ def test_two_dumps_without_spread_births_are_no_proof() -> None:
 def test_sampled_recordings_find_it_too() -> None:
     (finding,) = findings(sampled(born_evenly(lost(4, 504, 1004)), 20))
 
-    assert "1,000 list objects made by `step` in app.py:12 leak" in finding.sentence
+    assert "1,000 list objects made by `step` in app.py:12 have leaked" in finding.sentence
 
 
 def test_objects_from_a_line_that_was_not_recorded_are_told_without_one() -> None:
     (finding,) = findings(born_evenly(leaking("*cache=list", "lost#%d=list:56!1", (4, 54, 104), {})))
 
-    assert "100 list objects made by a line that was not recorded leak" in finding.sentence
+    assert "100 list objects made by a line that was not recorded have leaked" in finding.sentence
     assert (finding.stack, finding.threads, finding.subject.function) == ((), None, None)
 
 

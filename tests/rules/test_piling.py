@@ -38,8 +38,8 @@ def test_objects_that_pile_up_in_a_modules_container_leak() -> None:
     (finding,) = findings(born_evenly(adding(100, 200, 200)))
 
     assert finding.sentence == (
-        "400 app.Job objects made by `add` in app/jobs.py:12 pile up in one list, and nothing takes them out: they "
-        "keep 78.1 KiB alive, allocated by thread worker-1."
+        "400 app.Job objects made by `add` in app/jobs.py:12 have piled up in one list since the first dump, and "
+        "nothing takes them out: they keep 78.1 KiB alive, allocated by thread worker-1."
     )
     assert (finding.verdict, finding.code, finding.subject.type) == (Verdict.LEAK, "LS608", "app.Job")
     assert finding.holders == (("module app.jobs . queue [list item]", "Job"),)
@@ -57,7 +57,7 @@ def test_what_the_main_script_collects_in_a_variable_of_its_own_is_growth() -> N
     (finding,) = findings(born_evenly(adding(100, 200, 200, before=SCRIPT)))
 
     assert finding.verdict is Verdict.GROWTH
-    assert " are collected in one list" in finding.sentence
+    assert " were collected in one list since the first dump" in finding.sentence
 
 
 def test_what_a_call_collects_is_its_own_though_an_exception_that_is_kept_leads_there() -> None:
