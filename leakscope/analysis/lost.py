@@ -3,7 +3,8 @@ Whether blocks are lost for good: nothing in the memory of the program leads to 
 
 It knows what the search for pointers found at the program's end; it refuses to know who asked for the blocks.  A part
 of what leaks is still reached: by numbers that look like addresses, by what freed memory still holds, and where
-malloc's heaps could not be followed by other blocks that are lost themselves.  What has an owner is reached as good as always.
+malloc's heaps could not be followed by other blocks that are lost themselves.  What has an owner is reached as good as
+always.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ Needs
     gain must be three times its standard error.
 
 Not when
-    Something leads to nearly all of it, an owner perhaps, which is a doubt at most.  Nobody
-    looked, and objects of compiled types became more that could own it, one for fifty blocks: then LS501 tells of the
-    growth.  Imports made it, it was gained once, or ever more slowly: a table, a pool, a cache of the library.  It is
-    less than 64 KiB or fifty blocks, or if it is lost a quarter of that.  No Python code was running.
+    Something leads to nearly all of it, an owner perhaps, which is a doubt at most.  Nobody looked, and objects of
+    compiled types became more that could own it, one for fifty blocks: then LS501 tells of the growth.  Imports made
+    it, it was gained once, or ever more slowly: a table, a pool, a cache of the library.  None of it is old, and a
+    quarter of all made there is gone: the latest of many.  It is less than 64 KiB or fifty blocks, or if it is lost a
+    quarter of that.  No Python code was running.
 
 Example
     ``fixtures/programs/ownerless/native_handles.py`` beside its quiet twin.
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.analysis.lost import are_lost, lost_share
 from leakscope.analysis.sampling import row_variances
+from leakscope.analysis.turnover import turns_over
 from leakscope.analysis.unreached import OBJECT_DOMAIN
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
@@ -89,9 +91,19 @@ def _case(facts: Facts, gained: GainedBlocks) -> _Case | None:
     made = Made(facts, last, gained.rows)
     if made.place is None or made.place == made.native or made.by_imports:
         return None
-    if not lost and facts.unaccounted.possible_owners(gained.gained_blocks) is not None:
+    if not lost and _may_be_owned(facts, gained):
         return None
     return _Case(facts, gained, made, error, found)
+
+
+def _may_be_owned(facts: Facts, gained: GainedBlocks) -> bool:
+    """Whether enough objects became more that could own them, or they are a bounded number of the latest."""
+    if facts.unaccounted.possible_owners(gained.gained_blocks) is not None:
+        return True
+    first, last = facts.unaccounted.walked[0], facts.unaccounted.walked[-1]
+    since = max(facts.work.all_imported_s, first.taken_s if first is not last else 0.0)
+    latest = turns_over(last.dump, gained.rows, facts.last, facts.work, (since, last.taken_s))
+    return gained.pace.witness == "births" and latest
 
 
 class _Case:

@@ -34,8 +34,6 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from leakscope.analysis.containers import (
     container_of,
     fill_what_was_there,
@@ -47,6 +45,7 @@ from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.series import trend
+from leakscope.analysis.turnover import turns_over
 from leakscope.analysis.walked import ENOUGH_BIRTHS
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
@@ -62,7 +61,6 @@ if TYPE_CHECKING:
 CODE, NAME = "LS608", "piling"
 _LEAST_OBJECTS, _LEAST_BYTES = 100, 16 << 10
 _STAYED = 0.75
-_GONE = 0.25
 _BOUND_MAY_COME = 0.85
 _PATHS = 2
 _STILL = ("level", "falling", "slowing")
@@ -90,7 +88,9 @@ def check(facts: Facts) -> tuple[Finding, ...]:
             continue
         if container is not None and fill_what_was_there(facts.walked[0], last, group.objects, steps):
             continue
-        if group.pace.witness == "births" and _turns_over(facts, group):
+        if group.pace.witness == "births" and turns_over(
+            last.dump, group.rows, facts.last, facts.work, (facts.work.all_imported_s, last.taken_s)
+        ):
             continue
         made = Made(facts, last.dump, last.rows_of(group.objects, ENOUGH_BIRTHS))
         if made.place is not None and not made.by_imports and not _is_still(facts, made):
@@ -105,18 +105,6 @@ def _counts(group: Staying) -> bool:
     if group.pace.kind != "even" or group.stayed < _STAYED:
         return False
     return group.gained >= _LEAST_OBJECTS and group.gained_bytes >= _LEAST_BYTES
-
-
-def _turns_over(facts: Facts, group: Staying) -> bool:
-    """Whether these may be just the latest, births cannot tell: none is old, and many made where they were are gone."""
-    stacks, live, work = facts.last.stacks, facts.walked[-1].dump.allocations, facts.work
-    made_at, born = np.unique(live.stack[group.rows]), live.born_s[group.rows]
-    made, gone = float(stacks.alloc_bytes[made_at].sum()), float(stacks.free_bytes[made_at].sum())
-    if len(born) == 0 or gone <= _GONE * made:
-        return False
-    window = np.array([work.all_imported_s, float(born.min()), float(born.max())])
-    begin, first, end = work.done_until(window) if work.is_clock(facts.walked[-1].taken_s) else window
-    return bool(first - begin > _GONE * (end - begin))
 
 
 def _is_still(facts: Facts, made: Made) -> bool:

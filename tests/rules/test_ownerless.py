@@ -57,6 +57,23 @@ def test_a_sampled_recording_finds_it_and_says_about() -> None:
     assert finding.evidence[0].error > 0
 
 
+def test_the_latest_of_many_that_are_gone_have_an_owner() -> None:
+    before, last = born_evenly(native(4, 104))
+    stacks = last.stacks
+
+    for share, told in ((0.4, 0), (0.1, 1)):
+        gone = replace(stacks, free_bytes=column(stacks.alloc_bytes * share, "f8"))
+        assert len(findings([before, replace(last, stacks=gone)])) == 1  # some are old
+        late = replace(last, allocations=replace(last.allocations, born_s=_late(last)), stacks=gone)
+        assert len(findings([before, late])) == told
+
+
+def _late(dump: Dump) -> np.ndarray:
+    """Births in the last third of the time before a dump."""
+    count, end = len(dump.allocations), dump.meta.elapsed_s
+    return column(np.linspace(0.66 * end, 0.99 * end, count), "f4")
+
+
 def test_quiet_twins() -> None:
     imported = "<module>@app.py:1 > _find@<frozen importlib._bootstrap>:9 > <module>@/usr/lib/python3.11/re.py:5"
 
