@@ -143,9 +143,10 @@ class Judge:
         if self._stacks is None:
             self._stacks = Stacks(harness_of(item.config))
         again = Again(item)
-        leaks = Trial(again, settings.plan, self._stacks).run()
+        trial = Trial(again, settings.plan, self._stacks)
+        leaks = trial.run()
         if leaks is None:
-            reason = f"fails when repeated ({again.problem})"
+            reason = trial.problem or f"fails when repeated ({again.problem})"
             self._note(call, "unjudged", reason)
             if self._mode == "strict":
                 call.outcome = "failed"

@@ -1,7 +1,7 @@
 """
 Why a place that grows steadily may be no leak.
 
-It knows caches with a bound, and names that the interpreter keeps for ever; it refuses to know trends.
+It knows caches with a bound, and what the interpreter itself keeps for ever; it refuses to know trends.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from leakscope.trials import caches
+from leakscope.trials.call_caches import are_call_caches
 from leakscope.trials.trend import gain_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leakscope.trials.meter import Grown, OwnBlock
+    from leakscope.trials.meter import Grown, OwnBlock, Stacks
 
 
 class Excuses:
@@ -43,7 +44,7 @@ class Excuses:
         self._filled = self._bounded.filled()
         self._names_each = (_interned() - self._names) / max(repetitions, 1)
 
-    def excuse(self, one: Grown, blocks: Sequence[OwnBlock]) -> str:
+    def excuse(self, one: Grown, blocks: Sequence[OwnBlock], stacks: Stacks) -> str:
         """
         Why a place is no leak although it grows; "" if nothing speaks for it.
 
@@ -52,12 +53,16 @@ class Excuses:
         one : Grown
         blocks : sequence of OwnBlock
             Those that stayed.
+        stacks : Stacks
+            Of which they are.
         """
         spans = [(block.address, block.size) for block in blocks]
         if any(caches.holds(wrapper, spans) for wrapper in self._filled):
             return "it lies in an lru_cache, which has a bound"
         if 0 < gain_each(one.blocks) <= self._names_each:
             return "new names are interned, and this Python never lets one go"
+        if are_call_caches(blocks, stacks):
+            return "this Python makes a cache for a function at its 1024th call"
         return ""
 
 

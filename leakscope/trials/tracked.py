@@ -155,7 +155,11 @@ def repeated(function: Callable[[], object], times: int, warmup: int, *, holders
         return True
 
     tracked = Tracked(warmup=warmup, holders=holders)
-    return tracked.judged(Trial(step, Plan(warmup=warmup, repeats=times), Stacks()).run() or [])
+    trial = Trial(step, Plan(warmup=warmup, repeats=times), Stacks())
+    leaks = trial.run()
+    if trial.problem:
+        raise UsageError(f"the function {trial.problem}", "let it undo what it does, or track fewer iterations")
+    return tracked.judged(leaks or [])
 
 
 def _rises(one: Grown) -> bool:

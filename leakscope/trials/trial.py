@@ -33,6 +33,9 @@ CONFIRMING = 8
 FURTHER = 16
 _SELDOM = 2
 """Counting costs more than most tests do: for a first suspicion every second repetition is enough."""
+_TIMES_LONGER, _LONGER_S = 20, 1.0
+"""A repetition that takes this many times what the first one took, and so much processor time more, runs away: work
+that wraps what it wrapped before doubles with each, and the thirtieth would take years."""
 _ONE_PASS = 2
 _UNPROVED = "seen too seldom to tell a leak from a cache"
 
@@ -72,6 +75,13 @@ class Trial:
     ------
     CaptureError
         If not every block of this process is recorded.
+
+    Attributes
+    ----------
+    repetitions : int
+        How many there were.
+    problem : str
+        Why the work was not repeated as often as was needed although it could be; "" if it was, or could not.
     """
 
     def __init__(self, step: Callable[[], bool], plan: Plan, stacks: Stacks) -> None:
@@ -80,6 +90,8 @@ class Trial:
         self._meter = Meter(stacks)
         self._excuses: Excuses | None = None
         self.repetitions = 0
+        self.problem = ""
+        self._first_s: float | None = None
 
     def run(self) -> list[Leak] | None:
         """
@@ -130,7 +142,7 @@ class Trial:
 
     def _repeat(self, times: int, *, counted: bool = True, every: int = 1) -> bool:
         for number in range(1, times + 1):
-            if not self._step():
+            if not self._once():
                 return False
             self.repetitions += 1
             if counted and number % every == 0:
@@ -138,6 +150,17 @@ class Trial:
                     self._excuses.empty()
                 self._meter.mark()
         return True
+
+    def _once(self) -> bool:
+        began_s = time.process_time()
+        if not self._step():
+            return False
+        spent_s = time.process_time() - began_s
+        if self._first_s is None:
+            self._first_s = spent_s
+        elif spent_s > _TIMES_LONGER * self._first_s + _LONGER_S:
+            self.problem = f"takes ever longer when repeated: {self._first_s:.2g} s at first, {spent_s:.2g} s at last"
+        return not self.problem
 
     def _rising(self, *trends: Trend) -> list[Grown]:
         wanted = set(trends) - {Trend.FLAT}
@@ -155,7 +178,7 @@ def judged(one: Grown, meter: Meter, excuses: Excuses) -> Leak:
     excuses : Excuses
     """
     blocks = blocks_of([stack for stack, gain in one.stacks.items() if gain > 0], meter.began_s)
-    reason = excuses.excuse(one, blocks)
+    reason = excuses.excuse(one, blocks, meter.stacks)
     if reason:
         verdict = Verdict.BOUNDED
     elif len(one.blocks) < ENOUGH:

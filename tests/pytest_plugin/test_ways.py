@@ -105,6 +105,25 @@ def test_a_test_that_cannot_be_repeated_is_told(judged: Run, mode: str, outcome:
 
 
 @pytest.mark.slow
+def test_a_test_that_takes_ever_longer_is_given_up_and_told(judged: Run) -> None:
+    result = judged(
+        """
+        KEPT, WORK = [], [1000]
+        def test_triples():
+            KEPT.append(bytearray(100))
+            sum(range(WORK[0]))
+            WORK[0] *= 3
+        def test_quiet():
+            pass
+        """
+    )
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["1 test judged, 0 leaking, 1 not judged", "not judged: *test_triples: takes ever longer when repeated: *"]
+    )
+
+
 def test_markers_say_what_is_tolerated(judged: Run) -> None:
     result = judged(
         LEAKS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -71,17 +70,38 @@ tracked.assert_no_leaks(max_leak="1 KiB")
 
 @pytest.mark.parametrize("quiet", ["work", "compile_new", "memo"])
 def test_iterations_of_work_that_leaves_nothing_are_quiet(quiet: str, tmp_path: Path) -> None:
-    if quiet == "compile_new" and sys.version_info < (3, 11):
-        pytest.skip("3.10 keeps some blocks of sre_parse for a while: told as a leak, wrongly; see DECISIONS.md")
+    # 3.10 makes caches for functions at their 1024th call, as for those of the parser of patterns: told, not blamed.
     code = f"""
 with leakscope.tracking() as tracked:
     for _ in range(20):
         {quiet}()
         tracked.iteration()
-print(tracked.leaks)
+print([found for found in tracked.leaks if found.verdict.value != "BOUNDED"])
 tracked.assert_no_leaks()
 """
-    assert told(code, tmp_path) == ["()"]
+    assert told(code, tmp_path) == ["[]"]
+
+
+def test_a_function_that_is_called_often_gets_its_cache_and_its_leak_is_found_beside_it(tmp_path: Path) -> None:
+    code = """
+def often():
+    for _ in range(100):
+        helper()
+        leak_seldom()
+CALLS = [0]
+def helper():
+    return KEPT
+def leak_seldom():
+    CALLS[0] += 1
+    if CALLS[0] % 100 == 0:
+        KEPT.append(bytearray(64))
+with leakscope.tracking() as tracked:
+    for _ in range(24):
+        often()
+        tracked.iteration()
+print([(found.verdict.value, found.function) for found in tracked.leaks])
+"""
+    assert told(code, tmp_path) == ["[('LEAK', 'leak_seldom')]"]
 
 
 def test_a_cache_with_a_bound_is_told_and_not_blamed(tmp_path: Path) -> None:
