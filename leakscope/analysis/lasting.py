@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 QUARTERS = 4
 _SLOWEST = 0.5
 """Later rates over earlier ones from which on growth counts as even."""
+_HARDLY = 0.25
+"""The same below which, measured in work, growth has all but ended."""
 _QUARTER_SHARE = 0.25
 _COARSE, _FINEST_S = 0.008, 0.001
 """How well births are known, as part of the time, and at best."""
@@ -92,6 +94,9 @@ def pace_of(
             return Pace("uneven", 0.0, "dumps", len(values))
         if late >= _SLOWEST * early:
             return Pace("even", min(_HIGHEST, 1 - 0.5 / factorial(len(values))), "dumps", len(values))
+        if least is not None and late < _HARDLY * early:
+            # Work does not rest: what is young then has taken the place of what went.
+            return Pace("uneven", 0.0, "dumps", len(values))
         # Dumps may lie close together, and the program may have rested between two.
         by_births = _pace_of_births(births_s, window_s, step_s, least)
         return by_births if by_births.kind == "even" else Pace("uneven", 0.0, "dumps", len(values))

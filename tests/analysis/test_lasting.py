@@ -42,6 +42,13 @@ def test_dumps_on_each_others_heels_are_overruled_by_even_births() -> None:
     assert pace_of([0, 100, 100], times, spread(0.0, 10.0), (0.0, 10.0)).kind == "uneven"
 
 
+def test_where_work_is_the_clock_even_births_do_not_overrule_growth_that_has_all_but_ended() -> None:
+    # given 800 places that are filled, then filled anew: whoever is there is young
+    values, work = [0, 600, 790, 800], [0.0, 1000.0, 3000.0, 6000.0]
+    assert pace_of(values, work, spread(3000.0, 6000.0), (0.0, 6000.0), least=0.0).kind == "uneven"
+    assert pace_of([0, 600, 1000, 1550], work, spread(0.0, 6000.0), (0.0, 6000.0), least=0.0).kind == "even"
+
+
 def test_a_burst_counts_only_where_the_work_was_no_longer() -> None:
     burst = np.full(40, 0.021)
     assert pace_of([0, 100], [0.01, 0.03], burst, (0.015, 0.025), 0.008).kind == "even"
