@@ -2,7 +2,8 @@
 Containers that say how much they keep at most, and are not full yet: what grows in them will stop.
 
 It knows the bounds that the walk brought along and who is held by whom; it refuses to believe in bounds that nobody
-declared.
+declared.  One more bound is known without a word: what each of some old objects gets once, as a cached property, ends
+when all of them have got it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.audit import edges_of
+from leakscope.analysis.matching import match_objects
 from leakscope.model.heap import ITEMS, NAMESPACE, PAIRS
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 _STEPS = 6
 """So many steps above an object its container is looked for."""
 _MOSTLY = 0.75
+_EACH = 2.0
+"""So many objects of a kind on each owner are still something that it gets once."""
+_ENOUGH = 8
+"""Sampled objects that tell on what they hang."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +74,57 @@ def bounded_container(walked: Walked, objects: I8) -> Filling | None:
     bound = int(heap.bound_items[np.searchsorted(heap.bound_object, container)])
     items = items_of(walked, container)
     return Filling(container, items, bound) if items > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Completing:
+    """
+    Old objects, each of which gets something of its own.
+
+    Attributes
+    ----------
+    type : str
+        Of most of these objects.
+    more_types : int
+        How many others there are.
+    having, there : int
+        How many have got it; how many were there at the first dump and still are.
+    """
+
+    type: str
+    more_types: int
+    having: int
+    there: int
+
+
+def completed_objects(first: Walked, last: Walked, objects: I8) -> Completing | None:
+    """
+    Those to which most of some objects belong, no more than a few to each, if they were there at the first dump.
+
+    Parameters
+    ----------
+    first, last : Walked
+        Of one run.
+    objects : ndarray of int64
+        Some objects of the last one, as they were sampled: all of their type that hang beside them are counted.
+    """
+    heap, parent = last.heap, last.holders.distances.parent
+    owners = parent[objects].astype(np.int64)
+    owners = owners[owners < heap.count]
+    if first is last or len(objects) < _ENOUGH or len(owners) < _MOSTLY * len(objects):
+        return None
+    births = (first.dump.allocations.born_s, last.dump.allocations.born_s)
+    old = match_objects(first.heap, last.heap, births, (first.row, last.row)) >= 0
+    if float(np.mean(old[owners])) < _MOSTLY:
+        return None
+    kinds, counts = np.unique(heap.type[owners[old[owners]]], return_counts=True)
+    there = np.flatnonzero(old & np.isin(heap.type, kinds))
+    alike = np.flatnonzero(np.isin(heap.type, np.unique(heap.type[objects])) & np.isin(parent, there))
+    having = len(np.unique(parent[alike]))
+    if len(alike) > _EACH * having:
+        return None
+    names = [heap.types.full_name(int(kind)) for kind in kinds[np.argsort(-counts, kind="stable")]]
+    return Completing(names[0], len(names) - 1, having, len(there))
 
 
 def items_of(walked: Walked, container: int) -> int:

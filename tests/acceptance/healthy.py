@@ -29,11 +29,10 @@ BARE_PART = 0.125
 
 def work_of(done: Run) -> float:
     """Units of work that a run did; 1 of a program that ends by itself."""
-    for unit in ("requests", "tasks"):
-        if unit in done.figures:
-            return done.figures[unit]
-    last = done.output.strip().splitlines()[-1:]
-    return float(last[0]) if last and last[0].isdigit() else 1.0
+    if "requests" in done.figures:
+        return done.figures["requests"]
+    numbers = [line for line in done.output.splitlines() if line.isdigit()]
+    return float(numbers[-1]) if numbers else 1.0
 
 
 def row(job: Job, bare: Run | None, recorded: Run, report: dict[str, Any]) -> str:

@@ -66,3 +66,38 @@ def test_items_of_a_cache_are_those_of_its_dictionary() -> None:
     found = bounded_container(walked, blobs)
     assert found is not None
     assert (found.items, found.bound) == (5, 9)
+
+
+def given(each: str = "r .page -> blob{}=bytes:20000", first: int = 10) -> list[Dump]:
+    """Ten dumps in which ten more of two hundred old requests get a page each time."""
+    old = "<module app> m=module .ALL -> all=list"
+    old += "".join(f"; all -> r{at}=app.Request .number -> n{at}=int" for at in range(200)) + "; r0 .pages -> p=list"
+    drawn = [
+        "; ".join([old, *(each.format(at).replace("r .", f"r{at} .") for at in range(first * count))])
+        for count in range(1, 11)
+    ]
+    return born_evenly(heap_series(*drawn, made={f"blob{at}": MADE["blob"] for at in range(200)}))
+
+
+def test_what_each_of_the_old_objects_gets_once_is_bounded() -> None:
+    dumps = given()
+    (finding,) = findings(dumps)
+
+    assert finding.sentence == (
+        "`fill` in app/cache.py:12 gives each of 200 old objects (app.Request) something once, 100 have it: 1.9 MiB "
+        "now, some 3.8 MiB when all have it, allocated by thread worker-1."
+    )
+    assert (finding.verdict, finding.code) == (Verdict.BOUNDED, "LS301")
+    assert [found.code for found in judge(dumps).findings] == ["LS301"]
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        "all -> x{0}=app.Request; x{0} .page -> blob{0}=bytes:20000",  # on a new object
+        "all -> blob{}=bytes:20000",  # in the list itself
+        "p -> blob{}=bytes:20000",  # all on one
+    ],
+)
+def test_what_is_not_given_once_to_old_objects_keeps_growing(each: str) -> None:
+    assert findings(given(each)) == ()
