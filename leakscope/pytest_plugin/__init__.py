@@ -70,8 +70,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if _is_asked(config.option):
         from leakscope.pytest_plugin.judge import Judge
+        from leakscope.pytest_plugin.limits import TimeLimits
 
-        config.pluginmanager.register(Judge(config), "leakscope-judge")
+        limits = TimeLimits()
+        config.pluginmanager.register(limits, "leakscope-limits")
+        config.pluginmanager.register(Judge(config, limits), "leakscope-judge")
 
 
 def _is_asked(options: Namespace) -> bool:

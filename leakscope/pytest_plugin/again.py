@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from leakscope.pytest_plugin.limits import TimeLimits
+
 
 class Again:
     """
@@ -24,6 +26,8 @@ class Again:
     ----------
     item : pytest.Item
         Torn down, without those above it.
+    limits : TimeLimits
+        Each repetition has that of its test.
 
     Attributes
     ----------
@@ -31,7 +35,8 @@ class Again:
         Why it could not be repeated; "" if it could.
     """
 
-    def __init__(self, item: pytest.Item) -> None:
+    def __init__(self, item: pytest.Item, limits: TimeLimits) -> None:
+        self._limits = limits
         self.problem = ""
         self._item: Any = item
         self._kept = [(kept, len(kept)) for kept in (item._report_sections, item.user_properties)]
@@ -39,7 +44,11 @@ class Again:
     def __call__(self) -> bool:
         """Once; False if it did not pass."""
         # What is recorded here would otherwise stay with pytest until the test is over.
-        with warnings.catch_warnings(record=True), _unreported(self._item.session):
+        with (
+            warnings.catch_warnings(record=True),
+            _unreported(self._item.session),
+            self._limits.renewed(self._item),
+        ):
             if self._passes("setup", self._begin):
                 self._passes("call", lambda: self._item.ihook.pytest_runtest_call(item=self._item))
             self._passes("teardown", self._end)

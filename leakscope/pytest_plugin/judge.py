@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from leakscope.model.policy import Suppression
     from leakscope.model.trial import Leak
+    from leakscope.pytest_plugin.limits import TimeLimits
     from leakscope.pytest_plugin.settings import Settings
 
 _MOST_ASKED = 20
@@ -42,10 +43,12 @@ class Judge:
     Parameters
     ----------
     config : pytest.Config
+    limits : TimeLimits
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, limits: TimeLimits) -> None:
         self._config = config
+        self._limits = limits
         self._gate = config.option.leakscope_gate
         self._mode = "report" if self._gate else config.option.leakscope
         self._stacks: Stacks | None = None
@@ -116,7 +119,8 @@ class Judge:
         torn = call_and_report(item, "teardown", log=False, nextitem=item.parent)
         forget_request(item)
         if torn.passed:
-            self._judge(item, call, settings)
+            with self._limits.suspended(item):
+                self._judge(item, call, settings)
         item.ihook.pytest_runtest_logreport(report=call)
         return self._end_above(item, nextitem, torn)
 
@@ -142,7 +146,7 @@ class Judge:
             return self._note(call, "unjudged", _NOT_RECORDED)
         if self._stacks is None:
             self._stacks = Stacks(harness_of(item.config))
-        again = Again(item)
+        again = Again(item, self._limits)
         trial = Trial(again, settings.plan, self._stacks)
         leaks = trial.run()
         if leaks is None:

@@ -31,13 +31,20 @@ _BY_PATH = (("sys", "path_importer_cache"), ("zipimport", "_zip_directory_cache"
 
 
 class StandardCaches:
-    """Caches of the standard library, and what was in those by path before."""
+    """
+    Caches of the standard library, and what was in those by path before.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    wrappers : list of ``lru_cache``
+        All there are, see `lru_caches`.
+    """
+
+    def __init__(self, wrappers: list[Any]) -> None:
         # Before 3.12 texts of one character are made when they are first asked for, and kept.
         _ = [chr(code) for code in range(256)]
         self._clear = [function for module, name in _CLEARING if (function := _find(module, name)) is not None]
-        self._clear += [wrapper.cache_clear for wrapper in lru_caches() if _is_standard(wrapper)]
+        self._clear += [wrapper.cache_clear for wrapper in wrappers if _is_standard(wrapper)]
         self._clear += getattr(sys.modules.get("typing"), "_cleanups", [])
         # Names of attributes that were looked up, thousands of them.  The function that forgets them was renamed.
         clear_names = getattr(sys, "_clear_type_cache", None) or getattr(sys, "_clear_internal_caches", None)
@@ -56,10 +63,17 @@ class StandardCaches:
 
 
 class BoundedCaches:
-    """Those ``lru_cache``s of others that have a bound, and how full they were."""
+    """
+    Those ``lru_cache``s of others that have a bound, and how full they were.
 
-    def __init__(self) -> None:
-        self._sizes = {id(wrapper): wrapper.cache_info().currsize for wrapper in lru_caches() if _is_bounded(wrapper)}
+    Parameters
+    ----------
+    wrappers : list of ``lru_cache``
+        All there are, see `lru_caches`.
+    """
+
+    def __init__(self, wrappers: list[Any]) -> None:
+        self._sizes = {id(wrapper): wrapper.cache_info().currsize for wrapper in wrappers if _is_bounded(wrapper)}
 
     def filled(self) -> list[Any]:
         """Those that hold more than before."""

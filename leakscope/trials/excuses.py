@@ -23,8 +23,9 @@ class Excuses:
     """What was cached when the work began.  Objects that are frozen then are not seen."""
 
     def __init__(self) -> None:
-        self._standard = caches.StandardCaches()
-        self._bounded = caches.BoundedCaches()
+        wrappers = caches.lru_caches()
+        self._standard = caches.StandardCaches(wrappers)
+        self._bounded = caches.BoundedCaches(wrappers)
         self._names = _interned()
         self._filled: list[Any] = []
         self._names_each = 0.0

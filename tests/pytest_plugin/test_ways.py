@@ -87,7 +87,6 @@ def test_whose_fixture_breaks(broken):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "outcome"), [("fail", "passed"), ("strict", "failed")])
 def test_a_test_that_cannot_be_repeated_is_told(judged: Run, mode: str, outcome: str) -> None:
     result = judged(
@@ -102,6 +101,36 @@ def test_a_test_that_cannot_be_repeated_is_told(judged: Run, mode: str, outcome:
 
     assert result.parseoutcomes() == {outcome: 1}
     result.stdout.fnmatch_lines(["not judged: test_it.py::test_once: fails when repeated (AssertionError: only once*"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_each_repetition_has_the_time_limit_of_its_test(judged: Run, method: str) -> None:
+    pytest.importorskip("pytest_timeout")
+    result = judged(
+        """
+        import time, pytest
+        KEPT, SEEN = [], []
+        @pytest.mark.timeout(5)
+        def test_leaks():
+            KEPT.append(bytearray(100))
+            until = time.process_time() + 0.3
+            while time.process_time() < until:
+                pass
+        @pytest.mark.timeout(1)
+        def test_hangs_when_repeated():
+            SEEN.append(1)
+            while len(SEEN) > 1:
+                pass
+        """,
+        *(["--timeout-method", method] if method == "thread" else []), *(["-k", "leaks"] if method == "thread" else []),
+        plugins=("pytest_timeout",),
+    )  # fmt: skip
+
+    assert "LEAK  2 blocks" in result.stdout.str()
+    if method == "signal":
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines(["not judged: *test_hangs_when_repeated: fails when repeated (Failed: Timeout *"])
 
 
 @pytest.mark.slow
@@ -124,6 +153,7 @@ def test_a_test_that_takes_ever_longer_is_given_up_and_told(judged: Run) -> None
     )
 
 
+@pytest.mark.slow
 def test_markers_say_what_is_tolerated(judged: Run) -> None:
     result = judged(
         LEAKS
