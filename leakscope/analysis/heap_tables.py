@@ -148,7 +148,8 @@ class _Tables:
     def unreached(self) -> tuple[Unreached, ...]:
         """Of several dumps which blocks without an object became more, of one where most were asked for."""
         if self.facts.unaccounted.comparable:
-            gained = [each for each in self.facts.unaccounted.blocks if each.gained_bytes >= _LEAST_UNREACHED]
+            found = (each for each in self.facts.unaccounted.blocks if each.gained_bytes >= _LEAST_UNREACHED)
+            gained = [each for each in found if self._is_new(each.rows)]
             return tuple(
                 self._unreached(
                     each.domain, each.rows, (each.bytes[-1], each.blocks[-1]),
@@ -169,6 +170,11 @@ class _Tables:
                 domain = self.last.dump.meta.domains[int(keys[each]) >> 32]
                 found.append(self._unreached(domain, members, (held[each], live.blocks[members].sum()), (None, None)))
         return tuple(found)
+
+    def _is_new(self, rows: I8) -> bool:
+        """Whether blocks came after the first dump: what is told since the imports may have been there."""
+        born = self.last.dump.allocations.born_s[rows]
+        return len(born) == 0 or float(np.median(born)) >= self.facts.walked[0].taken_s
 
     def _unreached(
         self, domain: str, rows: I8, held: tuple[float, float], growth: tuple[int | None, int | None]

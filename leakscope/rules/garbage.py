@@ -37,7 +37,7 @@ from leakscope.analysis.sites import sums
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
-from leakscope.units import format_bytes, format_count
+from leakscope.units import format_bytes, format_count, format_duration
 
 if TYPE_CHECKING:
     from leakscope.analysis.facts import Facts
@@ -78,12 +78,15 @@ GARBAGE = Rule(code=CODE, name=NAME, check=check)
 def _waits(facts: Facts, last: Walked) -> Finding:
     """The collector is on: one finding for all of it, with the place that made most."""
     garbage = last.garbage
-    held = _by_function(facts, last)
-    rows = _rows_of(facts, last, int(np.argmax(held))) if len(held) else np.empty(0, dtype=np.int64)
+    by_function = _by_function(facts, last)
+    rows = _rows_of(facts, last, int(np.argmax(by_function))) if len(by_function) else np.empty(0, dtype=np.int64)
     made = Made(facts, last.dump, rows)
     size, objects = format_bytes(garbage.bytes), format_count(garbage.objects)
+    earlier = last is not facts.walked[-1]  # other numbers of the report are those of the end
+    when = f", {format_duration(facts.last.meta.elapsed_s - last.taken_s)} before the end," if earlier else ""
+    held, wait = ("were held", "waited") if earlier else ("are held", "wait")
     text = (
-        f"{size} in {objects} objects are held by nothing but their own cycles{_like(garbage)} and wait for the "
+        f"{size} in {objects} objects {held} by nothing but their own cycles{_like(garbage)}{when} and {wait} for the "
         f"collector, which is on: no leak{'' if not made.known else f'; most were made by {made.name}'}."
     )
     return _finding(

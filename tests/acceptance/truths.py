@@ -6,11 +6,15 @@ keeps growing, at which line, and by which rule; what is no leak must not be nam
 size.
 
     python tests/acceptance/truths.py [--python BIN] [--exact] [--seconds 6] [--times 1,10] [--names list,cache]
+                                      [--findings FILE]
+
+With ``--findings`` each claim is written down with its confidence and whether it was right, for ``calibration.py``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -40,6 +44,7 @@ class Truth:
     holder: str = ""
 
 
+CLAIMS = ("LEAK", "GROWTH", "FRAGMENTATION")
 QUIET = ("STABLE", "BOUNDED", "POOLING")
 TRUTHS = {
     "list": Truth(("GROWTH",), ("LS501", "LS608"), "list", "Request", "module __main__ . KEPT"),
@@ -70,6 +75,14 @@ def complaints(truth: Truth, recording: Recording) -> list[str]:
     return found
 
 
+def claims_in(report: dict[str, Any], true: bool) -> list[dict[str, Any]]:
+    """What was claimed, how surely, and whether it was right."""
+    return [
+        {"confidence": found["confidence"], "right": true, "code": found["code"]}
+        for found in report["findings"] if found["verdict"] in CLAIMS
+    ]  # fmt: skip
+
+
 def main() -> int:
     """Print a row for each program and size; 0 if all are told right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,9 +90,11 @@ def main() -> int:
     parser.add_argument("--exact", action="store_true", help="exact instead of sampled")
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--times", default="1,10", help="sizes")
+    parser.add_argument("--findings", type=Path)
     parser.add_argument("--names", default=",".join(TRUTHS), help="programs")
     options = parser.parse_args()
     failed = False
+    claims: list[dict[str, Any]] = []
     print("| program | size | verdict | what it says |\n|---|---|---|---|")
     for name in options.names.split(","):
         for times in options.times.split(","):
@@ -93,6 +108,9 @@ def main() -> int:
             print(f"| {name} | {times} | {report['verdict']} | {report['sentence']} |", flush=True)
             print("\n".join(f"  wrong: {each}" for each in wrong), end="\n" if wrong else "")
             failed |= bool(wrong)
+            claims += claims_in(report, bool(TRUTHS[name].codes))
+    if options.findings:
+        options.findings.write_text(json.dumps(claims), "utf-8")
     return 1 if failed else 0
 
 

@@ -37,6 +37,16 @@ def test_much_that_waits_for_the_collector_is_no_leak_and_said_to_be_none() -> N
     assert (finding.verdict, finding.code, finding.growth) == (Verdict.BOUNDED, "LS603", None)
 
 
+def test_what_waited_while_the_program_ran_is_told_with_the_time() -> None:
+    running, last = born_evenly(tied(100, 1))
+    ended = replace(last, meta=replace(last.meta, reason="exit"))
+    (finding,) = findings([running, ended])
+
+    assert finding.sentence.startswith(
+        "1.9 MiB in 100 objects were held by nothing but their own cycles (app.Node), 1 min before the end, and waited "
+    )
+
+
 def test_what_piles_up_without_the_collector_is_a_leak() -> None:
     (finding,) = findings(born_evenly(tied(4, 104, enabled=False)))
 
