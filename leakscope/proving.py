@@ -165,7 +165,7 @@ def _run_once(plan: Plan, policy: Policy, number: int, work: float | None, run: 
         whole=not taken_down, built_bytes=built_bytes(dumps[-1]) if taken_down else None,
         children=judged, unjudged_children=len(recording.children) - len(judged),
     )  # fmt: skip
-    return _Run(trial, _alloc_blocks(dumps))
+    return _Run(trial, _alloc_blocks(dumps) + _alloc_blocks_of_children(recording))
 
 
 def _children(recording: Recording) -> tuple[Report, ...]:
@@ -242,6 +242,11 @@ def _check(recording: Recording, serving: Serving | None, dumps: Sequence[Path],
 
 def _alloc_blocks(dumps: Sequence[Dump]) -> int:
     return max(dump.meta.totals.alloc_blocks for dump in dumps)
+
+
+def _alloc_blocks_of_children(recording: Recording) -> int:
+    """Of a server that forks its workers they do all the work."""
+    return sum(open_dump(child.dumps[-1]).meta.totals.alloc_blocks for child in recording.children if child.dumps)
 
 
 def _believed(runs: Sequence[_Run]) -> list[Trial]:

@@ -18,7 +18,7 @@ from leakscope.model.config import CaptureConfig
 from leakscope.model.gate import GateResult
 from leakscope.model.plan import Plan
 from leakscope.model.policy import Baseline, Policy
-from leakscope.model.recording import End, Recording
+from leakscope.model.recording import Child, End, Recording
 from leakscope.proving import built_bytes, claim, clear, prove
 
 
@@ -103,6 +103,22 @@ def test_a_program_that_is_deaf_to_iterations_is_said_so_and_judged_by_coming_ba
     assert result.status == "failed"
     assert [trial.work for trial in result.trials] == [None, None]
     assert any("did not do more when told to" in line for line in stage.said)
+
+
+def test_a_program_whose_children_do_more_is_not_deaf(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, per_unit=10_000, deaf=True)
+    worker = Stage(tmp_path)
+    run = stage.run
+
+    def with_a_worker(words: Sequence[str], *, output: Path, **more: Any) -> Recording:
+        recording = run(words, output=output, **more)
+        child = worker.run(words, output=output / "child-7", **more)
+        return replace(recording, children=(Child(7, child.folder, child.dumps),))
+
+    stage.run = with_a_worker  # type: ignore[method-assign]
+
+    assert [trial.work for trial in stage.prove().trials][:2] == [100, 200]
+    assert not any("did not do more" in line for line in stage.said)
 
 
 def test_a_failing_program_is_no_verdict_unless_asked_for(tmp_path: Path) -> None:
