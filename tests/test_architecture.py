@@ -85,6 +85,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
 TYPES_ONLY: dict[str, set[str]] = {
     "model": {"numpy"},
     "capture": {"_core"},
+    "trials": {"_core"},
 }
 
 # Folder of a table: its modules that are no entries, which entries may import.

@@ -20,6 +20,8 @@ from leakscope.trials.place import place_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from leakscope._core import LiveCounts
+
 SLOTS = 64
 _REMEDY = (
     "run it under 'leakscope run --exact app.py', or tests with 'pytest --leakscope' "
@@ -60,6 +62,13 @@ class Stacks:
     def __init__(self, harness: Sequence[str] = ()) -> None:
         self._harness = tuple(harness)
         self._places: dict[int, Frame | None] = {}
+        self._counts: LiveCounts | None = None
+
+    def counts(self) -> LiveCounts:
+        """Room for counters, for one meter at a time: mapping it anew for each costs more than counting does."""
+        if self._counts is None:
+            self._counts = native.live_counts(SLOTS)
+        return self._counts
 
     def frames(self, stack: int) -> tuple[Frame, ...]:
         """Innermost first; native ones without their names."""
@@ -108,7 +117,7 @@ class Meter:
     def __init__(self, stacks: Stacks) -> None:
         require_exact()
         self.stacks = stacks
-        self._counts = native.live_counts(SLOTS)
+        self._counts = stacks.counts()
         self.restart()
 
     def restart(self) -> None:
