@@ -209,7 +209,11 @@ def conclude(facts: Facts, findings: Sequence[Finding]) -> tuple[Verdict, str]:
         return (Verdict.STABLE, _stable(facts, trend)) if level else (Verdict.UNKNOWN, _too_short(facts, trend))
     if isfinite(facts.rose):
         gain, span = format_bytes(trend.gain, signed=True), format_duration(trend.length_s)
-        return Verdict.UNKNOWN, f"Live memory rose, {gain} over the last {span}, but no single place stands out."
+        longer = format_duration(2 * facts.last.meta.elapsed_s)
+        return Verdict.UNKNOWN, (
+            f"Live memory rose, {gain} over the last {span}, but no single place stands out; let it run for {longer} "
+            "or more, under the same load."
+        )
     return Verdict.STABLE, _stable(facts, trend)
 
 

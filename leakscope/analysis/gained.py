@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between, pace_of_births
+from leakscope.analysis.lasting import Pace
 from leakscope.analysis.matching import match_blocks, match_objects
 from leakscope.analysis.walked import ENOUGH_BIRTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leakscope.analysis.lasting import Pace
     from leakscope.analysis.walked import Walked
     from leakscope.analysis.working import Work
     from leakscope.model.columns import F8, I8, Column
@@ -183,6 +183,38 @@ def gained_references(walked: Sequence[Walked], site_of_stack: Column, work: Wor
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained))
+
+
+def references_so_far(only: Walked, site_of_stack: Column) -> tuple[GainedReferences, ...]:
+    """
+    The same of a run too short for a second dump: all that nobody accounts for, imports' references among them.
+
+    Parameters
+    ----------
+    only : Walked
+        The one dump of the run.
+    site_of_stack : ndarray of int
+        Site of each stack of it.
+
+    Notes
+    -----
+    Without a dump to compare with nobody knows how they were gained.
+    """
+    keys, values = _sums((only,), [only.unexplained], site_of_stack)
+    key_of = object_keys(only, only, np.arange(only.heap.count), site_of_stack)
+    found = []
+    for key, value in zip(keys.tolist(), values[0].tolist(), strict=True):
+        if value < LEAST_GAIN:
+            continue
+        objects = np.flatnonzero((key_of == key) & (only.unexplained > 0) & ~only.doubtful)
+        found.append(
+            GainedReferences(
+                type=only.heap.types.full_name(int(only.heap.type[objects[0]])), site=(key & _SITE_MASK) - 1,
+                values=(0, int(value)), objects=objects, more=only.unexplained[objects], new_objects=len(objects),
+                rows=only.rows_of(objects), pace=Pace("unknown", 0.0, ""), apart=bool(only.apart[objects[0]]),
+            )
+        )  # fmt: skip
+    return tuple(sorted(found, key=lambda each: -each.gained)[:_MOST_GROUPS])
 
 
 def gained_exports(walked: Sequence[Walked], site_of_stack: Column, work: Work) -> tuple[GainedExports, ...]:

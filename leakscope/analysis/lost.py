@@ -16,13 +16,17 @@ import numpy as np
 from leakscope.model.allocations import POINTED
 
 if TYPE_CHECKING:
+    from leakscope.analysis.working import Work
     from leakscope.model.allocations import AllocationTable
     from leakscope.model.columns import I8
 
 _LEAST_SEEN, _LEAST_LOST = 8, 4
 _LOST, _OWNED = 0.1, 0.03
 """Parts of some blocks without a pointer to them from which on they are lost, and below which they have an owner."""
-_YES, _NO = POINTED.index("yes"), POINTED.index("no")
+_LEAST_LOST_OBJECTS, _LOST_OBJECTS = 4, 0.5
+_ALL_ALONG = 0.25
+"""Part of the work over which lost objects must have been made for it to be no single occasion."""
+_YES, _NO, _LINKED = (POINTED.index(word) for word in ("yes", "no", "linked"))
 
 
 def are_lost(live: AllocationTable, rows: I8) -> Literal["lost", "owned", "unknown"]:
@@ -54,7 +58,51 @@ def lost_share(live: AllocationTable, rows: I8) -> float:
         Of it.
     """
     answers = live.pointed[rows]
-    looked = np.isin(answers, (_YES, _NO))
+    looked = np.isin(answers, (_YES, _NO, _LINKED))
     if int(looked.sum()) < _LEAST_SEEN:
         return float("nan")
     return float(np.mean(answers[looked] == _NO))
+
+
+def lost_objects(live: AllocationTable, rows: I8) -> I8:
+    """
+    Those of some objects' blocks to which nothing leads but the collector's list, in which every object is.
+
+    Parameters
+    ----------
+    live : AllocationTable
+    rows : ndarray of int64
+        Blocks that are objects, not what belongs to one.
+
+    Returns
+    -------
+    ndarray of int64
+        None if these are too few of those that were looked at: then they may be accidents.
+    """
+    answers = live.pointed[rows]
+    lost = rows[np.isin(answers, (_NO, _LINKED))]
+    looked = int(np.isin(answers, (_YES, _NO, _LINKED)).sum())
+    enough = len(lost) >= _LEAST_LOST_OBJECTS and len(lost) >= _LOST_OBJECTS * looked
+    return lost if enough else lost[:0]
+
+
+def made_all_along(live: AllocationTable, rows: I8, work: Work, end_s: float) -> bool:
+    """
+    Whether some blocks were made over a good part of the work, not on a single occasion.
+
+    Parameters
+    ----------
+    live : AllocationTable
+    rows : ndarray of int64
+        Of it.
+    work : Work
+        When the program worked.
+    end_s : float
+        Until when it may have.
+    """
+    if len(rows) == 0:
+        return False
+    born = live.born_s[rows]
+    window = np.array([work.imported_s, min(work.done_s, end_s), float(born.min()), float(born.max())])
+    begin, end, first, last = work.done_until(window) if work.is_clock(end_s) else window
+    return bool(last - first >= _ALL_ALONG * (end - begin) > 0)

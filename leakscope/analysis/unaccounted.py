@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.gained import blocks_since_imports, gained_blocks, gained_exports, gained_references
+from leakscope.analysis.gained import (
+    blocks_since_imports,
+    gained_blocks,
+    gained_exports,
+    gained_references,
+    references_so_far,
+)
 from leakscope.analysis.opaque import possible_holders, possible_owners
 from leakscope.analysis.pinning import pinned_groups
 from leakscope.analysis.staying import staying_objects
@@ -36,7 +42,7 @@ _OBJECTS_PER_BLOCK, _OBJECTS_PER_BLOCK_AND_IMPORTS = 0.02, 0.5
 
 class Unaccounted:
     """
-    Comparisons between the dumps of one run that have an object graph; all empty with less than two.
+    Comparisons between the dumps of one run that have an object graph; with one alone few of them tell anything.
 
     Parameters
     ----------
@@ -61,7 +67,11 @@ class Unaccounted:
     @cached_property
     def references(self) -> tuple[GainedReferences, ...]:
         """Groups of objects that gained unexplained references, most first."""
-        return gained_references(self.walked, self.site_of_stack, self.work) if self.comparable else ()
+        if self.comparable:
+            return gained_references(self.walked, self.site_of_stack, self.work)
+        # One dump tells of what is lost alone.
+        searched = self.walked and self.walked[-1].dump.allocations.pointed.any()
+        return references_so_far(self.walked[-1], self.site_of_stack) if searched else ()
 
     @cached_property
     def exports(self) -> tuple[GainedExports, ...]:

@@ -20,8 +20,11 @@ MAIN_THREAD = 0
 """Row of the main thread."""
 FRAME_KINDS: tuple[Literal["python"], Literal["native"]] = ("python", "native")
 """Names of the values of column ``FrameTable.kind``."""
-POINTED = ("unknown", "yes", "no")
-"""Whether anything in the program's memory leads to a block; names of the values of ``AllocationTable.pointed``."""
+POINTED = ("unknown", "yes", "no", "linked")
+"""
+Whether anything in the program's memory leads to a block, or only the collector's list; names of the values of
+``AllocationTable.pointed``.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def _finding(facts: Facts, gained: GainedExports) -> Finding:
     what = f"{format_count(count)} {gained.type} object{'' if count == 1 else 's'} made by {made.name}"
     stay = ("stays" if count == 1 else "stay") if sure else "may stay"
     text = f"{what} {stay} exported: {more} buffers were handed out since the first dump and never released"
-    text += made.by_whom if sure else "; a third dump after as much work would tell"
+    text += made.by_whom if sure else f"; {made.enough} would tell"
     address = f"0x{int(last.heap.address[int(gained.objects[0])]):x}"
     return Finding(
         code=CODE, rule=NAME, verdict=Verdict.LEAK if sure else Verdict.UNKNOWN, confidence=gained.pace.confidence,

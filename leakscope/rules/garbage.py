@@ -117,7 +117,7 @@ def _piles(facts: Facts, last: Walked) -> list[Finding]:
             f"{format_bytes(float(held[function]))} in {format_count(objects)} blocks made by {made.name} pile up in "
             f"cycles{_like(last.garbage)}: the collector is off, and only a collection would free them"
         )
-        text += "." if sure else "; a third dump after as much work would tell whether it goes on."
+        text += "." if sure else f"; {made.enough} would tell whether it goes on."
         growth = None
         if len(values) > 1:
             between = (facts.dumps.index(facts.walked[0].dump), facts.dumps.index(last.dump))

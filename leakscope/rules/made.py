@@ -7,16 +7,18 @@ It knows rows of one dump and how their place is told; it refuses to know why th
 from __future__ import annotations
 
 import re
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leakscope.analysis.alignment import fingerprint
+from leakscope.analysis.longer import longer_run_s
 from leakscope.analysis.makers import Maker
 from leakscope.analysis.sites import MAIN_THREAD_NAME, NO_PYTHON
 from leakscope.analysis.sources import module_name, relative_path
 from leakscope.model.finding import Subject, ThreadShares
-from leakscope.units import format_count
+from leakscope.units import format_count, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ _NAMED_THREADS = 3
 _MOST_THREAD_TEXT = 40
 _DIGITS = re.compile(r"\d+")
 _MOSTLY = 0.5
+_TENTHS = 10
 _TELLING_ROWS = 3
 """Sampled blocks that are enough to speak of all threads."""
 
@@ -65,6 +68,15 @@ class Made(Maker):
             most = f" like {names[0]}" if alike else f", most by {names[0]}"
             return f", allocated by {format_count(len(names))} threads{most}"
         return f", allocated by thread{'s' if len(names) > 1 else ''} {named}"
+
+    @property
+    def enough(self) -> str:
+        """``a run of 2.4 s, with 6 times the work,``: what would tell whether these go on to become more."""
+        elapsed_s = self.facts.last.meta.elapsed_s
+        began_s = float(self.dump.allocations.born_s[self.rows].min()) if len(self.rows) else 0.0
+        longer_s = longer_run_s(self.facts.work, began_s, elapsed_s)
+        times = ceil(_TENTHS * longer_s / max(elapsed_s, 1e-9)) / _TENTHS
+        return f"a run of {format_duration(longer_s)}, with {times:g} times the work,"
 
     def shares(self, released_by: Mapping[str, int] | None = None) -> ThreadShares | None:
         """Blocks by the thread that allocated them, and by who released others; None if nobody knows."""

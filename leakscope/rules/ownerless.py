@@ -141,7 +141,7 @@ class _Case:
         if self.owned:
             return (
                 f"{what} may leak: no object became more that could own them, but something leads to them, perhaps an "
-                f"owner{made.by_whom}; a longer run would tell whether there is a bound."
+                f"owner{made.by_whom}; {made.enough} would tell whether there is a bound."
             )
         why = "nothing in the program's memory leads to them any more"
         if not self.lost:

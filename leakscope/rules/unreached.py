@@ -57,6 +57,7 @@ _MOST_FREE_LISTED = 255
 _LEAST_DOUBT_BYTES = 16 << 10
 """Fewer bytes in dead objects like these are no news: every program that uses asyncio keeps some."""
 _MOST_DOUBTS = 2
+_MORE = 1.1
 _LOST = 0.9
 NOBODY = "nothing in the program"
 
@@ -138,8 +139,10 @@ class _Case:
         if self.sure:
             return f"{text}."
         if self.even:
-            return f"{text}; up to {_MOST_FREE_LISTED} may be dead ones kept for reuse: more work would tell."
-        return f"{text}; a third dump after as much work would tell."
+            times = max((_MOST_FREE_LISTED + 1) / gained.gained_blocks, _MORE)
+            reuse = f"up to {_MOST_FREE_LISTED} may be dead ones kept for reuse"
+            return f"{text}; {reuse}: a run with {times:.1f} times the work would tell."
+        return f"{text}; {made.enough} would tell."
 
     def _evidence(self) -> Iterator[Evidence]:
         gained = self.gained

@@ -167,6 +167,54 @@ TEST_CASE("what lies in pieces counts if these are reached, as in a search from 
 }
 
 TEST_CASE(
+    "an object that only its neighbours in the collector's list know is told from one that is referred to") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    const std::uint64_t base = between(random, 1, 1u << 30) * 4096;
+    constexpr std::size_t count = 30, room = 10;
+    std::vector<std::uint64_t> words(room * (count + 1)), address, size, heads;
+    std::vector<std::uint8_t> objects;
+    for (std::size_t at = 0; at < count; ++at) {
+      address.push_back(base + at * room * 8);
+      size.push_back(64);
+      objects.push_back(between(random, 0, 3) != 0);
+      heads.push_back(address.back() + between(random, 0, 1) * 16);
+    }
+    std::shuffle(heads.begin(), heads.end(), random);
+    heads.push_back(base + count * room * 8);  // where the list begins: no block
+    const auto word = [&](std::uint64_t where) -> std::uint64_t& { return words[(where - base) / 8]; };
+    for (std::size_t at = 0; at < heads.size(); ++at) {
+      const std::uint64_t next = heads[(at + 1) % heads.size()];
+      word(heads[at]) = next;
+      word(next + 8) = heads[at] | between(random, 0, 3);
+    }
+    std::vector<bool> referred(count);
+    for (int at = 0; at < 8; ++at) {
+      // A word in what is no block, or in the middle of another one, to an object, its list or its inside.
+      const std::uint64_t from = between(random, 0, count - 1), to = between(random, 0, count - 1);
+      if (from == to) continue;
+      words[from * room + (between(random, 0, 1) == 0 ? 6 : 9)] = address[to] + between(random, 0, 4) * 8;
+    }
+    for (std::size_t from = 0; from < words.size(); ++from)
+      for (std::size_t to = 0; to < count; ++to) {
+        const bool own = base + from * 8 >= address[to] && base + from * 8 < address[to] + size[to];
+        const bool link = from % room < 4 || from >= room * count;
+        if (!own && !link && points(words[from], address[to], size[to])) referred[to] = true;
+      }
+
+    PointerScan scan(address, size, {}, objects);
+    scan.look(base, words.data(), words.size());
+    const std::vector<std::uint8_t> found = scan.answer();
+    for (std::size_t row = 0; row < count; ++row) {
+      const Pointed expected = referred[row] || objects[row] == 0 ? Pointed::yes : Pointed::linked;
+      CAPTURE(row);
+      REQUIRE(found[row] == static_cast<std::uint8_t>(expected));
+    }
+  }
+}
+
+TEST_CASE(
     "in another process what is kept is told from what is nowhere, and from a ring that was forgotten as a "
     "whole") {
   int told[2], over[2];
@@ -191,8 +239,8 @@ TEST_CASE(
   for (std::uint64_t& one : address) one ^= disguise;
   const std::vector<std::uint64_t> size(address.size(), block_bytes);
   const auto process = static_cast<std::uint32_t>(child);
-  const std::vector<std::uint8_t> found = pointed_blocks(process, address, size, {}, 1u << 30);
-  CHECK(pointed_blocks(process, address, size, {}, 4096).empty());  // more memory than may be read
+  const std::vector<std::uint8_t> found = pointed_blocks(process, address, size, {}, {}, 1u << 30);
+  CHECK(pointed_blocks(process, address, size, {}, {}, 4096).empty());  // more memory than may be read
   CHECK(write(over[1], "", 1) == 1);
   waitpid(child, nullptr, 0);
   if (!found.empty()) {  // else a sandbox forbids it
@@ -202,5 +250,5 @@ TEST_CASE(
     CHECK((std::count(ring, alone, no) == blocks || !walks_own_heap));
     CHECK(std::count(alone, found.end(), no) >= blocks - 2);
   }
-  CHECK(pointed_blocks(process, address, size, {}, 1u << 30).empty());  // it is gone
+  CHECK(pointed_blocks(process, address, size, {}, {}, 1u << 30).empty());  // it is gone
 }

@@ -339,13 +339,14 @@ std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const Thre
   std::vector<std::uint64_t> address, size;
   std::vector<double> weight;
   std::vector<std::uint32_t> stack, thread;
-  std::vector<std::uint8_t> domain;
+  std::vector<std::uint8_t> domain, objects;
   std::vector<float> born;
   std::vector<Span> large;
   for_each_block([&](const Block& block) {
-    if (block.size >= large_bytes && block.domain != Domain::mapping &&
-        block.address + block.size > block.address)
-      large.push_back({block.address, block.address + block.size});
+    const Span span{block.address, block.address + block.size};
+    if (block.size >= large_bytes && block.domain != Domain::mapping && span.begin < span.end)
+      large.push_back(span);
+    objects.push_back(block.domain == Domain::obj);
     address.push_back(block.address);
     size.push_back(block.size);
     weight.push_back(block.weight);
@@ -355,7 +356,7 @@ std::vector<std::uint32_t> LedgerReader::add_blocks(DumpColumns& out, const Thre
     born.push_back(static_cast<float>(block.born_s));
   });
   std::vector<std::uint8_t> pointed;
-  if (process != 0) pointed = pointed_blocks(process, address, size, large, most_scanned_bytes);
+  if (process != 0) pointed = pointed_blocks(process, address, size, objects, large, most_scanned_bytes);
   pointed.resize(address.size());  // unknown
   out.add("live.pointed", "u1", std::move(pointed));
   out.add("live.address", "u8", std::move(address));

@@ -15,6 +15,9 @@ constexpr std::uint64_t further_heap = 64u << 20;  // one begins at a multiple o
 constexpr std::size_t filter_pages = 1u << 20, most_ranges = 1u << 15, words_at_once = 1u << 17;
 constexpr std::size_t most_pieces = 1u << 22, most_edges = 1u << 23;  // 64 MiB each
 constexpr double longest_s = 2;
+constexpr std::size_t most_links = 1u << 22;
+// Where the list goes through an object: at its beginning, or behind two words for its attributes.
+constexpr std::uint64_t head_after_words = 2 * sizeof(std::uint64_t), list_marks = 7;
 constexpr std::uint64_t digit = (1u << 30) - 1, digits = digit << 32 | digit, address_bits = (1ULL << 48) - 1;
 
 bool before(const Span& a, const Span& b) noexcept {
@@ -73,7 +76,7 @@ KnownPieces known_pieces(const MemoryDoor& door, const Ranges& ranges, const std
 }  // namespace
 
 PointerScan::PointerScan(const std::vector<std::uint64_t>& address, const std::vector<std::uint64_t>& size,
-                         const KnownPieces& pieces)
+                         const KnownPieces& pieces, const std::vector<std::uint8_t>& objects)
     : targets_(pieces.large), target_of_(address.size(), root), pages_(filter_pages) {
   for (const Span& piece : pieces.used) targets_.push_back({piece.begin, piece.end - sizeof(std::uint64_t)});
   std::sort(targets_.begin(), targets_.end(), before);
@@ -92,6 +95,12 @@ PointerScan::PointerScan(const std::vector<std::uint64_t>& address, const std::v
             [](const Region& a, const Region& b) { return a.begin < b.begin; });
   for (const Span& range : targets_) add_pages(range);
   reached_.resize(targets_.size());
+  linked_.resize(targets_.size());
+  for (std::size_t row = 0; row < objects.size(); ++row) {
+    const bool whole = target_of_[row] != root && targets_[target_of_[row]].begin == address[row];
+    if (objects[row] != 0 && whole && size[row] >= sizeof Head::words) heads_.push_back({address[row], {}});
+  }
+  std::sort(heads_.begin(), heads_.end(), [](const Head& a, const Head& b) { return a.begin < b.begin; });
 }
 
 void PointerScan::add_pages(const Span& range) {
@@ -110,12 +119,16 @@ std::uint32_t PointerScan::target_at(std::uint64_t address) const noexcept {
 void PointerScan::look(std::uint64_t where, const std::uint64_t* words, std::size_t count) {
   auto region = std::partition_point(regions_.begin(), regions_.end(),
                                      [&](const Region& one) { return one.end <= where; });
+  auto head = std::partition_point(heads_.begin(), heads_.end(),
+                                   [&](const Head& one) { return one.begin + sizeof one.words <= where; });
   for (std::size_t at = 0; at < count; ++at) {
     const std::uint64_t word = words[at], place = where + at * sizeof(std::uint64_t);
     while (region != regions_.end() && region->end <= place) ++region;
     const bool inside = region != regions_.end() && region->begin <= place;
     const std::uint32_t source = inside ? region->target : root;
     if (source == hole) continue;
+    while (head != heads_.end() && head->begin + sizeof head->words <= place) ++head;
+    if (head != heads_.end() && head->begin <= place) head->words[(place - head->begin) / sizeof word] = word;
     follow(word, place, source);
     if (word > address_bits) follow(word & address_bits, place, source);
     if ((word & ~digits) == 0) follow((word >> 32) << 30 | (word & digit), place, source);
@@ -126,6 +139,16 @@ void PointerScan::follow(std::uint64_t word, std::uint64_t place, std::uint32_t 
   if (!may_point(word)) return;
   const std::uint32_t target = target_at(word);
   if (target == root || target == source || targets_[target].contains(place) || reached_[target]) return;
+  const std::uint64_t offset = (word - targets_[target].begin) & ~list_marks;
+  if ((offset == 0 || offset == head_after_words) && links_.size() < most_links &&
+      head_at(targets_[target].begin) != nullptr) {
+    links_.push_back({place, word, source, target});
+  } else {
+    reach(target, source);
+  }
+}
+
+void PointerScan::reach(std::uint32_t target, std::uint32_t source) {
   if (source == root || reached_[source] || edges_.size() == most_edges) {
     reached_[target] = true;
   } else if (edges_.empty() || edges_.back() != std::pair(source, target)) {
@@ -133,12 +156,40 @@ void PointerScan::follow(std::uint64_t word, std::uint64_t place, std::uint32_t 
   }
 }
 
-// From what is reached to whatever that points to.
+const PointerScan::Head* PointerScan::head_at(std::uint64_t begin) const noexcept {
+  const auto found = std::partition_point(heads_.begin(), heads_.end(),
+                                          [&](const Head& head) { return head.begin < begin; });
+  return found != heads_.end() && found->begin == begin ? &*found : nullptr;
+}
+
+// The next one's "previous" and the previous one's "next" are words that point here and that this block knows of. The
+// collector keeps marks in the lower bits of both.
+bool PointerScan::is_link(const Link& link) const noexcept {
+  const std::size_t first = (link.word - targets_[link.target].begin) / sizeof(std::uint64_t);
+  const Head* head = head_at(targets_[link.target].begin);
+  const std::uint64_t next = head->words[first] & ~list_marks,
+                      previous = head->words[first + 1] & ~list_marks;
+  return link.place == previous || link.place == next + sizeof(std::uint64_t);
+}
+
+void PointerScan::settle_links() {
+  for (const Link& link : links_) {
+    if (is_link(link)) {
+      linked_[link.target] = true;
+    } else {
+      reach(link.target, link.source);
+    }
+  }
+  links_.clear();
+}
+
+// From what is reached, or in a list, to whatever that points to.
 void PointerScan::spread() {
+  settle_links();
   if (!std::is_sorted(edges_.begin(), edges_.end())) std::sort(edges_.begin(), edges_.end());
   std::vector<std::uint32_t> found;
   for (std::uint32_t target = 0; target < targets_.size(); ++target)
-    if (reached_[target]) found.push_back(target);
+    if (reached_[target] || linked_[target]) found.push_back(target);
   while (!found.empty()) {
     const std::uint32_t source = found.back();
     found.pop_back();
@@ -156,19 +207,22 @@ std::vector<std::uint8_t> PointerScan::answer() {
   spread();
   std::vector<std::uint8_t> out(target_of_.size());
   for (std::size_t row = 0; row < out.size(); ++row) {
-    const bool pointed = target_of_[row] != root && reached_[target_of_[row]];
-    out[row] = static_cast<std::uint8_t>(pointed ? Pointed::yes : Pointed::no);
+    const std::uint32_t target = target_of_[row];
+    const bool known = target != root;
+    const Pointed listed = known && linked_[target] ? Pointed::linked : Pointed::no;
+    out[row] = static_cast<std::uint8_t>(known && reached_[target] ? Pointed::yes : listed);
   }
   return out;
 }
 
 std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vector<std::uint64_t>& address,
                                          const std::vector<std::uint64_t>& size,
+                                         const std::vector<std::uint8_t>& objects,
                                          const std::vector<Span>& large, std::uint64_t most_bytes) {
   ProcessDoor look(static_cast<int>(process), longest_s);
   const Ranges ranges = resident_ranges(process, look.remote, most_bytes);
   if (ranges.empty()) return {};
-  PointerScan scan(address, size, known_pieces(look.door(), ranges, large));
+  PointerScan scan(address, size, known_pieces(look.door(), ranges, large), objects);
   std::vector<std::uint64_t> words(words_at_once);
   for (const auto& range : ranges) {
     for (std::uint64_t at = range.begin; at < range.end; at += words_at_once * sizeof(std::uint64_t)) {

@@ -6,6 +6,9 @@
 // itself; what lies in free pieces does not count. All other memory is where the search begins: stacks, variables of
 // libraries, Python's small objects, whatever was mapped.
 //
+// The collector's list goes through every object that it knows, lost ones too. A word that is part of such a list is told
+// from a reference by what the block says of its neighbours.
+//
 // An address may also be the value of a Python int, in two digits of 30 bits, or have marks in its upper 16 bits.
 //
 // Words are looked at wherever they lie, so a number or a stale pointer may keep a lost block from being told; what is
@@ -21,7 +24,7 @@
 
 namespace leakscope {
 
-enum class Pointed : std::uint8_t { unknown = 0, yes = 1, no = 2 };
+enum class Pointed : std::uint8_t { unknown = 0, yes = 1, no = 2, linked = 3 };  // linked: by its list alone
 
 // What is known of malloc's memory: all of a heap, or nothing. Disjoint, in any order.
 struct KnownPieces {
@@ -33,9 +36,9 @@ struct KnownPieces {
 
 class PointerScan {
  public:
-  // Blocks by address and size, in any order.
+  // Blocks by address and size, in any order; `objects`: for each whether it may be one that the collector knows.
   PointerScan(const std::vector<std::uint64_t>& address, const std::vector<std::uint64_t>& size,
-              const KnownPieces& pieces = {});
+              const KnownPieces& pieces = {}, const std::vector<std::uint8_t>& objects = {});
 
   // Looks at `count` words that lie at `where` in the process.
   void look(std::uint64_t where, const std::uint64_t* words, std::size_t count);
@@ -43,6 +46,15 @@ class PointerScan {
   std::vector<std::uint8_t> answer();
 
  private:
+  // The first words of a block.
+  struct Head {
+    std::uint64_t begin, words[4];
+  };
+  // A word that points to where a list may go through a block.
+  struct Link {
+    std::uint64_t place, word;
+    std::uint32_t source, target;
+  };
   static constexpr std::uint32_t root = 0xFFFFFFFF, hole = 0xFFFFFFFE;
   // What is between a piece and the next.
   struct Region {
@@ -51,6 +63,10 @@ class PointerScan {
   };
   void add_pages(const Span& range);
   void follow(std::uint64_t word, std::uint64_t place, std::uint32_t source);
+  [[nodiscard]] const Head* head_at(std::uint64_t begin) const noexcept;
+  [[nodiscard]] bool is_link(const Link& link) const noexcept;
+  void settle_links();
+  void reach(std::uint32_t target, std::uint32_t source);
   void spread();
   std::uint32_t target_at(std::uint64_t address) const noexcept;
   bool may_point(std::uint64_t word) const noexcept {
@@ -60,7 +76,9 @@ class PointerScan {
   std::vector<Span> targets_;             // ascending
   std::vector<Region> regions_;           // ascending, disjoint: where a word does not count by itself
   std::vector<std::uint32_t> target_of_;  // for each block
-  std::vector<bool> pages_, reached_;
+  std::vector<bool> pages_, reached_, linked_;
+  std::vector<Link> links_;
+  std::vector<Head> heads_;                                     // of blocks that may be in lists, ascending
   std::vector<std::pair<std::uint32_t, std::uint32_t>> edges_;  // from target to target
   std::uint64_t lowest_ = ~0ULL, highest_ = 0;
 };
@@ -69,6 +87,7 @@ class PointerScan {
 // `large`: blocks of malloc that may have mappings of their own.
 std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vector<std::uint64_t>& address,
                                          const std::vector<std::uint64_t>& size,
+                                         const std::vector<std::uint8_t>& objects,
                                          const std::vector<Span>& large, std::uint64_t most_bytes);
 
 }  // namespace leakscope
