@@ -1,5 +1,7 @@
 #include "buffer_table.h"
 
+#include "open_row.h"
+
 namespace leakscope {
 namespace {
 
@@ -29,18 +31,6 @@ std::uint32_t BufferTable::free_row() noexcept {
   return row;
 }
 
-// The sequence is odd while the row is in pieces: the parent skips it.
-void BufferTable::write(std::uint32_t row, const BufferRow& filled) noexcept {
-  const std::uint32_t sequence = rows_[row].sequence | 1;
-  __atomic_store_n(&rows_[row].sequence, sequence, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
-  BufferRow copy = filled;
-  copy.next = 0;
-  copy.sequence = sequence;
-  rows_[row] = copy;
-  __atomic_store_n(&rows_[row].sequence, sequence + 1, __ATOMIC_RELEASE);
-}
-
 BufferTable::Put BufferTable::acquired(const BufferRow& row, BufferRow& old) noexcept {
   SpinGuard guard(lock_);
   BufferTotals& totals = ledger_.header().buffers;
@@ -49,15 +39,18 @@ BufferTable::Put BufferTable::acquired(const BufferRow& row, BufferRow& old) noe
   const bool known = at != 0;
   if (known) {
     old = rows_[at];
+    open_row(rows_[at]);
     add(totals.replaced, 1);
     stack_rows_ -= old.on_stack;
   } else {
     at = free_row();
     if (at != 0) {
+      open_row(rows_[at]);
       rows_[at].view = row.view;
       if (!index_.insert(hash, at, [&](std::uint32_t each) { return mixed(rows_[each].view); })) {
-        rows_[at].view = 0;
-        rows_[at].next = free_;
+        BufferRow empty{};
+        empty.next = free_;
+        close_row(rows_[at], empty);
         free_ = at;
         at = 0;
       }
@@ -67,7 +60,7 @@ BufferTable::Put BufferTable::acquired(const BufferRow& row, BufferRow& old) noe
       return Put::full;
     }
   }
-  write(at, row);
+  close_row(rows_[at], row);
   stack_rows_ += row.on_stack;
   add(totals.acquired, 1);
   ledger_.buffer_counters()[row.stack].acquired += row.weight;

@@ -24,7 +24,6 @@ class BufferTable {
   std::uint32_t taken(std::uint64_t view) noexcept;
   std::uint32_t moved(std::uint64_t exporter) const noexcept;
   std::uint32_t free_row() noexcept;
-  void write(std::uint32_t row, const BufferRow& filled) noexcept;
 
   Ledger ledger_;
   BufferRow* rows_ = nullptr;

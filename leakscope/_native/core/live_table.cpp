@@ -1,5 +1,7 @@
 #include "live_table.h"
 
+#include "open_row.h"
+
 namespace leakscope {
 
 void LiveTable::attach(Ledger ledger) noexcept {
@@ -62,25 +64,22 @@ bool LiveTable::put_row(const BlockRow& block) noexcept {
   if (row == 0) {
     row = free_row();
     if (row == 0) return false;
+    open_row(rows[row]);
     rows[row].address = block.address;
     if (!rows_.insert(hash, row, [&](std::uint32_t at) { return mixed(rows[at].address); })) {
-      rows[row].address = 0;
-      rows[row].next = free_;
+      BlockRow empty{};
+      empty.next = free_;
+      close_row(rows[row], empty);
       free_ = row;
       return false;
     }
   } else {
+    open_row(rows[row]);
     ledger_.header().collisions.fetch_add(1, std::memory_order_relaxed);
   }
-  // The sequence is odd while the row is in pieces: the parent skips it.
-  const std::uint32_t sequence = rows[row].sequence;
-  __atomic_store_n(&rows[row].sequence, sequence | 1, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
   BlockRow filled = block;
   filled.next = 0;
-  filled.sequence = sequence | 1;
-  rows[row] = filled;
-  __atomic_store_n(&rows[row].sequence, (sequence | 1) + 1, __ATOMIC_RELEASE);
+  close_row(rows[row], filled);
   return true;
 }
 
