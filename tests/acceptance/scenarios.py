@@ -4,7 +4,7 @@ How often ten small programs are judged right: seven that do not leak, three tha
 Runs ``programs/scenarios.py`` under the recorder and counts the verdicts.  LEAK and GROWTH of a quiet program are false
 alarms, everything else of a leaking one is a miss; UNKNOWN is counted by itself.
 
-    python tests/acceptance/scenarios.py [--trials 25] [--iterations 400] [--exact] [--findings FILE]
+    python tests/acceptance/scenarios.py [--trials 25] [--iterations 400] [--exact] [--names A,B] [--findings FILE]
 
 With ``--findings`` each claim is written down with its confidence and whether it was right, for ``calibration.py``.
 """
@@ -53,12 +53,13 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=25)
     parser.add_argument("--iterations", type=int, default=400)
     parser.add_argument("--exact", action="store_true")
+    parser.add_argument("--names", default=",".join(NAMES), help="programs")
     parser.add_argument("--findings", type=Path)
     options = parser.parse_args()
     claims: list[dict[str, Any]] = []
     accused = False
     print("| program | leaks | alarms | unknown | others |\n|---|---|---|---|---|")
-    for name in NAMES:
+    for name in options.names.split(","):
         leaks = name in LEAKING
         reports = [one_trial(name, seed, options) for seed in range(options.trials)]
         verdicts = Counter(report["verdict"] for report in reports)
