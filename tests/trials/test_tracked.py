@@ -113,6 +113,20 @@ tracked.assert_no_leaks()
     assert told(code, tmp_path) == ["{'BOUNDED'}"]
 
 
+def test_a_cache_that_a_program_bounds_by_hand_is_not_blamed_and_one_without_is(tmp_path: Path) -> None:
+    code = """
+TABLE = {}
+def fill(bound):
+    TABLE[str(uuid.uuid4())] = [0] * 20
+    while len(TABLE) > bound:
+        del TABLE[next(iter(TABLE))]
+for bound in (100, 10_000):
+    TABLE.clear()
+    print({found.verdict.value for found in leakscope.tracking.repeat(lambda: fill(bound)).leaks})
+"""
+    assert told(code, tmp_path) == ["set()", "{'LEAK'}"]
+
+
 def test_a_single_pass_tells_what_is_still_alive_and_cannot_say_why(tmp_path: Path) -> None:
     # Before 3.11 each function keeps the frame of its first call, those of tracking() too.
     code = """
