@@ -16,48 +16,6 @@ using namespace leakscope::test;  // NOLINT
 
 // Readers look again instead of locking, which the sanitizer takes for a race.
 #if !defined(__SANITIZE_THREAD__)
-TEST_CASE("a row that is being written is not shown") {
-  const ScratchLedger scratch(sampled);
-  LiveTable table;
-  table.attach(scratch.ledger());
-  BlockRow block{};
-  block.address = 64;
-  block.size = block.weight = 10;
-  REQUIRE(table.put(block));
-  scratch.ledger().block_rows()[1].sequence |= 1;
-  int seen = 0;
-  LedgerReader(scratch.ledger(), scratch.fd()).for_each_block([&](const Block&) { ++seen; });
-  CHECK(seen == 0);
-}
-
-TEST_CASE("a section that is smaller than those it is indexed with is not sound") {
-  const ScratchLedger scratch(exact, Room::small);
-  Header& header = scratch.header();
-  REQUIRE(is_sound(header, scratch.bytes()));
-  const auto check_refused = [&](Section& section) {
-    const Section whole = section;
-    section.bytes /= 2;
-    CHECK_FALSE(is_sound(header, scratch.bytes()));
-    section = whole;
-    REQUIRE(is_sound(header, scratch.bytes()));
-  };
-  check_refused(header.threads);
-  check_refused(header.counters[0]);
-  check_refused(header.counters[1]);
-  check_refused(header.shadow_directory);
-  check_refused(header.shadow_regions);
-}
-
-TEST_CASE("an exact ledger that someone scribbled over is read without a crash") {
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) survive(seed, exact);
-}
-
-TEST_CASE("a sampled ledger that someone scribbled over is read without a crash") {
-  for (std::uint64_t seed = 101; seed <= 160; ++seed) survive(seed, sampled);
-}
-
-#if !defined( \
-    __SANITIZE_THREAD__)  // readers look again instead of locking, which the sanitizer takes for a race
 TEST_CASE("a row that is being written is whole or not there") {
   const ScratchLedger scratch(sampled);
   scratch.header().node_count = 8;
