@@ -136,9 +136,10 @@ class Trial:
                 return None
             proved = self._rising(Trend.STEADY, Trend.SLOWING)
         if proved and self._affords(LAST, began_s):
-            if not self._repeat_last():
-                return None
-            proved = self._still_rising(proved)
+            if self._repeat_last():
+                proved = self._still_rising(proved)
+            else:
+                self.problem = ""  # what piles up may be what stops it: proved it is all the same
         if not proved:
             return []
         gc.unfreeze()

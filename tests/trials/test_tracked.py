@@ -127,6 +127,21 @@ for bound in (100, 10_000):
     assert told(code, tmp_path) == ["set()", "{'LEAK'}"]
 
 
+def test_what_was_proved_stays_so_if_it_cannot_be_repeated_further(tmp_path: Path) -> None:
+    code = """
+from leakscope.trials.meter import Stacks
+from leakscope.trials.trial import Plan, Trial
+CALLS = [0]
+def step():
+    CALLS[0] += 1
+    leak()
+    return CALLS[0] < 60
+print([(found.verdict.value, found.function) for found in Trial(step, Plan(), Stacks()).run()])
+print(CALLS[0])
+"""
+    assert told(code, tmp_path) == ["[('LEAK', 'leak')]", "60"]
+
+
 def test_a_single_pass_tells_what_is_still_alive_and_cannot_say_why(tmp_path: Path) -> None:
     # Before 3.11 each function keeps the frame of its first call, those of tracking() too.
     code = """
