@@ -148,8 +148,8 @@ class _Tables:
     def unreached(self) -> tuple[Unreached, ...]:
         """Of several dumps which blocks without an object became more, of one where most were asked for."""
         if self.facts.unaccounted.comparable:
-            found = (each for each in self.facts.unaccounted.blocks if each.gained_bytes >= _LEAST_UNREACHED)
-            gained = [each for each in found if self._is_new(each.rows)]
+            large = (each for each in self.facts.unaccounted.blocks if each.gained_bytes >= _LEAST_UNREACHED)
+            gained = [each for each in large if self._is_new(each.rows)]
             return tuple(
                 self._unreached(
                     each.domain, each.rows, (each.bytes[-1], each.blocks[-1]),
