@@ -20,9 +20,10 @@ constexpr std::uint64_t disguise = 0x5555'5555'5555'5555ULL;
 constexpr int blocks = 50;
 constexpr std::size_t block_bytes = 3000;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool walks_own_heap = false;  // sanitizers bring a malloc of their own
+// Sanitizers bring a malloc of their own, and reserve terabytes that would all be looked through.
+constexpr bool is_plain_process = false;
 #else
-constexpr bool walks_own_heap = true;
+constexpr bool is_plain_process = true;
 #endif
 
 bool points(std::uint64_t word, std::uint64_t begin, std::uint64_t size) {
@@ -217,6 +218,7 @@ TEST_CASE(
 TEST_CASE(
     "in another process what is kept is told from what is nowhere, and from a ring that was forgotten as a "
     "whole") {
+  if (!is_plain_process) return;
   int told[2], over[2];
   REQUIRE(pipe(told) == 0);
   REQUIRE(pipe(over) == 0);
@@ -247,7 +249,7 @@ TEST_CASE(
     const auto yes = static_cast<std::uint8_t>(Pointed::yes), no = static_cast<std::uint8_t>(Pointed::no);
     const auto ring = found.begin() + blocks, alone = ring + blocks;
     CHECK(std::count(found.begin(), ring, yes) == blocks);
-    CHECK((std::count(ring, alone, no) == blocks || !walks_own_heap));
+    CHECK(std::count(ring, alone, no) == blocks);
     CHECK(std::count(alone, found.end(), no) >= blocks - 2);
   }
   CHECK(pointed_blocks(process, address, size, {}, {}, 1u << 30).empty());  // it is gone
