@@ -12,7 +12,8 @@ from typing import Any
 from leakscope.formats import open_dump
 from leakscope.model.dump import Dump
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
+"""For what hangs; a busy machine takes its time."""
 # The installed command: `python -m leakscope` would find the checkout first when started there.
 LEAKSCOPE = (str(Path(sys.executable).with_name("leakscope")),)
 
