@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launching import leakscope
+from launching import dumps_in, leakscope
 
 LIBC = """
 import ctypes
@@ -66,3 +66,19 @@ def test_blocks_that_somebody_keeps_the_address_of_do_not(code: str, mode: list[
     report = judged(code, tmp_path, *mode)
 
     assert [finding for finding in report["findings"] if finding["verdict"] == "LEAK"] == [], report["sentence"]
+
+
+def test_a_program_that_has_reserved_terabytes_is_not_searched(tmp_path: Path) -> None:
+    reserving = """
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE = 3, 0x4022
+assert libc.mmap(None, 4 << 40, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
+"""
+
+    report = judged(LIBC + reserving + FORGOTTEN, tmp_path)
+
+    # Whoever looks through all of it takes a minute; what nobody looked for is not lost.
+    assert [finding["code"] for finding in report["findings"] if finding["verdict"] == "LEAK"] == []
+    last = dumps_in(tmp_path / "run")[-1]
+    assert set(last.allocations.pointed.tolist()) == {0}

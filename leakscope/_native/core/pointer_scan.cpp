@@ -15,6 +15,8 @@ constexpr std::uint64_t further_heap = 64u << 20;  // one begins at a multiple o
 constexpr std::size_t filter_pages = 1u << 20, most_ranges = 1u << 15, words_at_once = 1u << 17;
 constexpr std::size_t most_pieces = 1u << 22, most_edges = 1u << 23;  // 64 MiB each
 constexpr double longest_s = 2;
+constexpr std::uint64_t patience_ns = 5'000'000'000, asked_at_once = 1u << 30;
+constexpr std::uint64_t most_reserved = std::uint64_t{512} << 30;
 constexpr std::size_t most_links = 1u << 22;
 // Where the list goes through an object: at its beginning, or behind two words for its attributes.
 constexpr std::uint64_t head_after_words = 2 * sizeof(std::uint64_t), list_marks = 7;
@@ -27,14 +29,21 @@ bool before(const Span& a, const Span& b) noexcept {
 using Ranges = std::vector<prim::MemoryRange>;
 
 // The ranges that have anything in them; empty if that cannot be known, or is too much. What was only reserved has
-// nothing: tables of our own, stacks of threads.
-Ranges resident_ranges(std::uint32_t process, prim::Remote& remote, std::uint64_t most_bytes) {
+// nothing: tables of our own, stacks of threads. Somebody may have reserved terabytes: then it is not asked for long.
+Ranges resident_ranges(std::uint32_t process, prim::Remote& remote, std::uint64_t most_bytes,
+                       std::uint64_t until_ns) {
   Ranges ranges(most_ranges);
   ranges.resize(prim::writable_memory(process, ledger_file, ranges.data(), most_ranges));
   if (ranges.size() == most_ranges) return {};
-  std::uint64_t bytes = 0;
+  std::uint64_t reserved = 0, bytes = 0;
+  for (const auto& range : ranges) reserved += range.end - range.begin;
+  if (reserved > most_reserved) return {};
   std::erase_if(ranges, [&](const prim::MemoryRange& range) {
-    const std::uint64_t resident = remote.pages(range.begin, range.end).resident;
+    std::uint64_t resident = 0;
+    for (std::uint64_t at = range.begin; at < range.end && bytes <= most_bytes; at += asked_at_once) {
+      if (prim::monotonic_ns() > until_ns) bytes = most_bytes + 1;
+      resident += remote.pages(at, std::min(at + asked_at_once, range.end)).resident;
+    }
     bytes += resident;
     return resident == 0;
   });
@@ -220,7 +229,9 @@ std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vecto
                                          const std::vector<std::uint8_t>& objects,
                                          const std::vector<Span>& large, std::uint64_t most_bytes) {
   ProcessDoor look(static_cast<int>(process), longest_s);
-  const Ranges ranges = resident_ranges(process, look.remote, most_bytes);
+  // The process waits meanwhile.
+  const std::uint64_t until_ns = prim::monotonic_ns() + patience_ns;
+  const Ranges ranges = resident_ranges(process, look.remote, most_bytes, until_ns);
   if (ranges.empty()) return {};
   PointerScan scan(address, size, known_pieces(look.door(), ranges, large), objects);
   std::vector<std::uint64_t> words(words_at_once);
@@ -229,7 +240,7 @@ std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vecto
       const std::size_t wanted =
           std::min<std::uint64_t>(range.end - at, words_at_once * sizeof(std::uint64_t));
       // What lies in swap would have to be fetched from there: then nobody is said to be lost.
-      if (!look.remote.read(at, words.data(), wanted)) return {};
+      if (prim::monotonic_ns() > until_ns || !look.remote.read(at, words.data(), wanted)) return {};
       scan.look(at, words.data(), wanted / sizeof(std::uint64_t));
     }
   }

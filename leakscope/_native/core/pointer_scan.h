@@ -83,7 +83,7 @@ class PointerScan {
   std::uint64_t lowest_ = ~0ULL, highest_ = 0;
 };
 
-// The whole of a process; empty if it cannot be read, or has more writable memory resident than `most_bytes`.
+// The whole of a process; empty if it cannot be read within seconds, or has more writable memory resident than `most_bytes`.
 // `large`: blocks of malloc that may have mappings of their own.
 std::vector<std::uint8_t> pointed_blocks(std::uint32_t process, const std::vector<std::uint64_t>& address,
                                          const std::vector<std::uint64_t>& size,

@@ -17,6 +17,7 @@ namespace leakscope::python {
 namespace {
 
 constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+constexpr std::uint64_t most_asked_bytes = std::uint64_t{64} << 30;
 
 double number(std::uint64_t value) noexcept {
   return static_cast<double>(value);
@@ -98,7 +99,9 @@ PyObject* pages_of(PyObject*, PyObject* arguments) {
   return measured([&](std::vector<double>& rows) {
     ProcessDoor look(pid, timeout_s);
     for (std::size_t at = 0; at + 1 < words.size(); at += 2) {
-      const bool counted = look.goes_on() && words[at] <= words[at + 1];
+      // Whoever reserves hundreds of GiB at once has not touched most of it, and asking would take seconds.
+      const bool counted =
+          look.goes_on() && words[at] <= words[at + 1] && words[at + 1] - words[at] <= most_asked_bytes;
       const auto pages = counted ? look.remote.pages(words[at], words[at + 1]) : prim::Remote::Pages{};
       rows.push_back(counted ? number(pages.resident) : not_known);
       rows.push_back(counted ? number(pages.swapped) : not_known);
