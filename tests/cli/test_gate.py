@@ -225,7 +225,8 @@ WORKERS = """
     if __name__ == "__main__":
         multiprocessing.set_start_method("spawn")
         with multiprocessing.Pool(2) as pool:
-            list(pool.imap_unordered(globals()[sys.argv[2]], range(int(sys.argv[1])), 50))
+            for _ in pool.imap_unordered(globals()[sys.argv[2]], range(int(sys.argv[1])), 50):
+                pass
             pool.close()
             pool.join()
 """
