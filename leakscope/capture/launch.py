@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 HANDED_OVER_FROM = 100
 """Smallest number of the ledger's descriptor in the program."""
+LOOK_EVERY_S = 0.5
+"""How late it may be noticed that the program stopped or ended, if nobody says so."""
 _OURS = ("LEAKSCOPE_LEDGER", "LEAKSCOPE_PRELOAD_WAS", "LEAKSCOPE_SOCKET", "LEAKSCOPE_CONFIG", "LEAKSCOPE_POOLS")
 
 
@@ -225,9 +227,10 @@ def _see_through(pid: int, dump_signal: int | None, watch: Watch) -> End:
     leader = os.getsid(0) == os.getpid()
     asked_to_stop = False
     while True:
-        info = signal.sigwaitinfo(WATCHED)
-        number = info.si_signo
-        if number == signal.SIGCHLD:
+        # A thread of somebody else in this process may have taken the signal that the program stopped or ended.
+        info = signal.sigtimedwait(WATCHED, LOOK_EVERY_S)
+        number = signal.SIGCHLD if info is None else info.si_signo
+        if info is None or number == signal.SIGCHLD:
             for change in _changes(pid):
                 if isinstance(change, End):
                     return change

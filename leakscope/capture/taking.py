@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from leakscope import native
-from leakscope.capture.chunks import Place, columns_of, measured_chunks, totals_of
 from leakscope.capture.dumps import BOUNDED_REASONS
 from leakscope.capture.heap import BY_REQUEST, BY_WISH, CLAIM_BY_SCHEDULE_S, CLAIM_S, HeapWatch, Stage
 from leakscope.capture.meta import facts_now
@@ -235,6 +234,9 @@ class Taking:
         """The chunks of a process that lives, measured, and their totals; else what the table tells stands."""
         if death is not None or not self._sampler.mappings:
             return {}, {}
+        # Not before: NumPy starts threads, and those of the main thread's time would take signals that it waits for.
+        from leakscope.capture.chunks import Place, columns_of, measured_chunks, totals_of
+
         timeout_s = SCHEDULED_S if reason in BOUNDED_REASONS else ASKED_S
         place = Place(self._pid, lambda: self._heap.copy(self._pid), self._sampler.mappings, timeout_s)
         chunks = measured_chunks(self._ledger, table, place, self._config.chunk_bytes)
