@@ -229,15 +229,16 @@ def _see_through(pid: int, dump_signal: int | None, watch: Watch) -> End:
     while True:
         # A thread of somebody else in this process may have taken the signal that the program stopped or ended.
         info = signal.sigtimedwait(WATCHED, LOOK_EVERY_S)
-        number = signal.SIGCHLD if info is None else info.si_signo
-        if info is None or number == signal.SIGCHLD:
+        if info is None or info.si_signo == signal.SIGCHLD:
             for change in _changes(pid):
                 if isinstance(change, End):
                     return change
                 if change in FOLLOWED_STOPS or asked_to_stop:
                     asked_to_stop = False
                     stop_too()
-        elif number == dump_signal:
+            continue
+        number = info.si_signo
+        if number == dump_signal:
             watch.want("signal")
         else:
             asked_to_stop = asked_to_stop or number == signal.SIGTSTP

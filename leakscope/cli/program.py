@@ -101,22 +101,19 @@ def _installed(words: Sequence[str], python: str | None) -> Command:
             f"did you mean: leakscope gate -- {similar}" if similar else "name a file, -m MODULE, or a command in PATH"
         )
         raise UsageError(f"there is no file and no command {first!r}", hint)
-    if not _is_python(found):
+    if _interpreter_in(found) is None:
         raise UsageError(f"{found} is no Python program", "leakscope sees Python programs only: name one, or -m MODULE")
     return Command((found, *words[1:]), python or _named_interpreter(found))
 
 
-def _is_python(file: str) -> bool:
-    return _first_line_of(file) is not None
-
-
 def _named_interpreter(file: str) -> str | None:
     """The interpreter that a command's first line names, if it is not our own."""
-    interpreter = _first_line_of(file)
+    interpreter = _interpreter_in(file)
     return None if interpreter is None or _is_ours(interpreter) else interpreter
 
 
-def _first_line_of(path: str) -> str | None:
+def _interpreter_in(path: str) -> str | None:
+    """The interpreter that a file's first line names; None if it names none."""
     with open(path, "rb") as file:
         named = _INTERPRETER.search(file.read(_HEAD_BYTES)) if file.read(2) == b"#!" else None
     return None if named is None else (named[1] or named[2]).decode("utf-8", "surrogateescape")

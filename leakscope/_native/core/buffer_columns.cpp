@@ -18,7 +18,7 @@ std::vector<std::uint32_t> LedgerReader::add_views(DumpColumns& out, const Threa
     const BufferRow copy = row;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if ((before & 1) != 0 || __atomic_load_n(&row.sequence, __ATOMIC_RELAXED) != before) continue;
-    if (copy.view == 0 || copy.weight == 0) continue;
+    if (copy.view == 0 || copy.weight == 0) continue;  // free, or scribbled over by the program
     address.push_back(copy.view);
     exporter.push_back(copy.exporter);
     bytes.push_back(copy.bytes);
