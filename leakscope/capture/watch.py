@@ -192,8 +192,9 @@ class Watch:
         return bool(state["phase"] == RECORDING)
 
     def _note(self, problem: Exception) -> None:
-        """Keep what went wrong for the end, but not a thousand times."""
-        if len(self.problems) < MOST_PROBLEMS:
+        """Keep what went wrong for the end, once each: on a full disk all dumps of an hour fail in the same words."""
+        known = any(type(each) is type(problem) and str(each) == str(problem) for each in self.problems)
+        if not known and len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
 
     def _answer(self, state: Mapping[str, Any]) -> None:
