@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.matching import match_objects
 from leakscope.analysis.stages import GLOBAL
 from leakscope.model.heap import MODULE, NAMESPACE
 
@@ -111,8 +110,7 @@ def fill_what_was_there(first: Walked, last: Walked, objects: I8, steps: int) ->
         between = between[between < last.heap.count]
     if steps == 1 or len(between) == 0:
         return False
-    births = (first.dump.allocations.born_s, last.dump.allocations.born_s)
-    there = match_objects(first.heap, last.heap, births, (first.row, last.row))[between] >= 0
+    there = last.same_in(first)[between] >= 0
     return float(np.mean(there)) >= _MOSTLY and len(objects) <= _EACH * len(np.unique(between))
 
 

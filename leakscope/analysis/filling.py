@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.audit import edges_of
-from leakscope.analysis.matching import match_objects
 from leakscope.model.heap import ITEMS, NAMESPACE, PAIRS
 
 if TYPE_CHECKING:
@@ -113,8 +112,7 @@ def completed_objects(first: Walked, last: Walked, objects: I8) -> Completing | 
     owners = owners[owners < heap.count]
     if first is last or len(objects) < _ENOUGH or len(owners) < _MOSTLY * len(objects):
         return None
-    births = (first.dump.allocations.born_s, last.dump.allocations.born_s)
-    old = match_objects(first.heap, last.heap, births, (first.row, last.row)) >= 0
+    old = last.same_in(first) >= 0
     if float(np.mean(old[owners])) < _MOSTLY:
         return None
     kinds, counts = np.unique(heap.type[owners[old[owners]]], return_counts=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between, pace_of_births
 from leakscope.analysis.lasting import Pace
-from leakscope.analysis.matching import match_blocks, match_objects
+from leakscope.analysis.matching import match_blocks
 from leakscope.analysis.walked import ENOUGH_BIRTHS
 
 if TYPE_CHECKING:
@@ -159,10 +159,7 @@ def gained_references(walked: Sequence[Walked], site_of_stack: Column, work: Wor
     keys, values = _sums(walked, [each.unexplained for each in walked], site_of_stack)
     last = walked[-1]
     key_of = object_keys(last, last, np.arange(last.heap.count), site_of_stack)
-    same = match_objects(
-        walked[0].heap, last.heap, (walked[0].dump.allocations.born_s, last.dump.allocations.born_s),
-        (walked[0].row, last.row),
-    )  # fmt: skip
+    same = last.same_in(walked[0])
     before = np.where(same >= 0, walked[0].unexplained[np.maximum(same, 0)], 0)
     more = last.unexplained - before
     found = []

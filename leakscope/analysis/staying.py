@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between
-from leakscope.analysis.matching import match_objects
 from leakscope.analysis.walked import ENOUGH_BIRTHS
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int, 
     sizes = [each.heap.total_size[objects].astype(np.float64) for each, objects in zip(walked, alive, strict=True)]
     groups, counts = add_up([(key[key >= 0], np.ones(int((key >= 0).sum()))) for key in keys])
     _, held = add_up([(key[key >= 0], size[key >= 0]) for key, size in zip(keys, sizes, strict=True)])
-    same = _same(first, last)
+    same = last.same_in(first)
     came, stayed = _came_and_stayed(walked, keys, alive, groups, work)
     gain, gained_bytes = counts[-1] - counts[0], held[-1] - held[0]
     candidates = np.flatnonzero((gain >= LEAST_OBJECTS) & (gained_bytes >= LEAST_BYTES))
@@ -124,11 +123,6 @@ def staying_objects(walked: Sequence[Walked], site_of_stack: Column, most: int, 
     return tuple(found)
 
 
-def _same(old: Walked, new: Walked) -> I8:
-    births = (old.dump.allocations.born_s, new.dump.allocations.born_s)
-    return match_objects(old.heap, new.heap, births, (old.row, new.row))
-
-
 def _came_and_stayed(
     walked: Sequence[Walked], keys: Sequence[I8], alive: Sequence[Column], groups: I8, work: Work
 ) -> tuple[I8, I8]:
@@ -138,9 +132,9 @@ def _came_and_stayed(
     # What imports made stays whatever the program does with its own.
     late = [at for at in between if walked[at].dump.meta.elapsed_s >= work.all_imported_s]
     for at in late or between:
-        new = _same(walked[at - 1], walked[at])[alive[at]] < 0
+        new = walked[at].same_in(walked[at - 1])[alive[at]] < 0
         there = np.zeros(walked[at].heap.count, dtype=bool)
-        same = _same(walked[at], walked[-1])
+        same = walked[-1].same_in(walked[at])
         there[same[same >= 0]] = True
         known = new & (keys[at] >= 0)
         row = np.searchsorted(groups, keys[at][known])

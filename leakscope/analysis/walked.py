@@ -1,7 +1,8 @@
 """
 One dump with its object graph, and what is derived from that dump alone.
 
-It knows when to derive: on first use, once; it refuses to compare, which is for those who have several.
+It knows when to derive: on first use, once, and which objects were there in another dump of the run already; it refuses
+to judge what came and went, which is for those who have several.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from leakscope.analysis.audit import (
 )
 from leakscope.analysis.garbage import Garbage, find_garbage
 from leakscope.analysis.holders import Holders
-from leakscope.analysis.matching import match_blocks
+from leakscope.analysis.matching import match_blocks, match_objects
 from leakscope.analysis.naming import Naming
 from leakscope.analysis.pinned import Pinned, find_pinned
 from leakscope.analysis.unreached import (
@@ -82,6 +83,7 @@ class Walked:
     def __init__(self, dump: Dump, earlier: Sequence[Walked] = ()) -> None:
         self.dump = dump
         self.earlier = tuple(earlier)
+        self._same_in: dict[Walked, I8] = {}
 
     @cached_property
     def heap(self) -> HeapGraph:
@@ -172,6 +174,19 @@ class Walked:
     def naming(self) -> Naming:
         """What objects are called."""
         return Naming(self.heap)
+
+    def same_in(self, old: Walked) -> I8:
+        """
+        Each object's number in another dump of the run; negative for those that were not there.
+
+        Parameters
+        ----------
+        old : Walked
+        """
+        if old not in self._same_in:
+            births = (old.dump.allocations.born_s, self.dump.allocations.born_s)
+            self._same_in[old] = match_objects(old.heap, self.heap, births, (old.row, self.row))
+        return self._same_in[old]
 
     def rows_of(self, objects: I8, enough: int = _ENOUGH_ROWS) -> I8:
         """
