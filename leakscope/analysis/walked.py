@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from leakscope.model.heap import HeapGraph
 
 UNKNOWN_STACK = -1
-_ENOUGH_ROWS, ENOUGH_BIRTHS, _LEVELS = 8, 32, 3
+ENOUGH_ROWS, ENOUGH_BIRTHS, _LEVELS = 8, 32, 3
 """
 Blocks that are enough to tell who made some objects, and when; how far to look for them in what the objects hold.
 """
@@ -188,7 +188,7 @@ class Walked:
             self._same_in[old] = match_objects(old.heap, self.heap, births, (old.row, self.row))
         return self._same_in[old]
 
-    def rows_of(self, objects: I8, enough: int = _ENOUGH_ROWS) -> I8:
+    def rows_of(self, objects: I8, enough: int = ENOUGH_ROWS) -> I8:
         """
         Live blocks of some objects and of their bodies; and, where that is too few to tell who made them, of what they
         alone hold.

@@ -36,6 +36,7 @@ from leakscope.analysis.filling import bounded_container
 from leakscope.analysis.growing import judge_group
 from leakscope.analysis.holder_words import paths_to
 from leakscope.analysis.stages import UNACCOUNTED
+from leakscope.analysis.walked import ENOUGH_ROWS
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
 from leakscope.rules.made import Made
 from leakscope.rules.rule import Rule
@@ -110,7 +111,7 @@ class _Case:
 
     def __init__(self, facts: Facts, group: Staying) -> None:
         self.facts, self.group, self.last = facts, group, facts.walked[-1]
-        self.made = Made(facts, self.last.dump, self.last.rows_of(group.objects))
+        self.made = Made.of_objects(facts, self.last, group.objects, ENOUGH_ROWS)
 
     def finding(self) -> Finding:
         group, made, facts = self.group, self.made, self.facts

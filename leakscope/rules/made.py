@@ -23,6 +23,9 @@ from leakscope.units import format_count, format_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from leakscope.analysis.facts import Facts
+    from leakscope.analysis.walked import Walked
+    from leakscope.model.columns import I8
     from leakscope.model.finding import SubjectKind
 
 UNKNOWN_PLACE = "a line that was not recorded"
@@ -32,11 +35,28 @@ _DIGITS = re.compile(r"\d+")
 _MOSTLY = 0.5
 _TENTHS = 10
 _TELLING_ROWS = 3
-"""Sampled blocks that are enough to speak of all threads."""
+"""Sampled blocks that are enough to speak of all threads, or of all objects."""
 
 
 class Made(Maker):
     """Where the blocks or objects of a finding were made, in words."""
+
+    @classmethod
+    def of_objects(cls, facts: Facts, walked: Walked, objects: I8, enough: int) -> Made:
+        """
+        Where some objects were made: by their own blocks, where a few of these are known, not by what they hold.
+
+        Parameters
+        ----------
+        facts : Facts
+        walked : Walked
+        objects : ndarray of int64
+        enough : int
+            So many rows tell when and by whom, those of what they hold included, see `Walked.rows_of`.
+        """
+        rows, own = walked.rows_of(objects, enough), walked.rows_of(objects, _TELLING_ROWS)
+        stack = facts.heaviest_stack(walked.dump.allocations, own, ()) if len(own) else None
+        return cls(facts, walked.dump, rows, stack=stack)
 
     @property
     def by_imports(self) -> bool:

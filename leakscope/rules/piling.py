@@ -92,7 +92,7 @@ def check(facts: Facts) -> tuple[Finding, ...]:
             last.dump, group.rows, facts.last, facts.work, (facts.work.all_imported_s, last.taken_s)
         ):
             continue
-        made = Made(facts, last.dump, last.rows_of(group.objects, ENOUGH_BIRTHS))
+        made = Made.of_objects(facts, last, group.objects, ENOUGH_BIRTHS)
         if made.place is not None and not made.by_imports and not _is_still(facts, made):
             found[container] = steps, _Case(facts, group, container, made)
     return tuple(case.finding() for _, case in found.values())

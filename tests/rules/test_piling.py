@@ -130,6 +130,18 @@ def test_a_sampled_recording_finds_it() -> None:
     assert finding.growth.count == 2000
 
 
+def test_the_line_of_the_objects_themselves_is_told_not_that_of_their_heavier_contents() -> None:
+    drawn, text, made = [], REGISTRY, {}
+    for n, count in enumerate((200, 200, 200)):
+        text += f"; q -> job{n}#{count}=app.Job:64 .load -> load{n}#{count}=app.Load:4000"
+        drawn.append(text)
+        made[f"job{n}"] = "main@app.py:3 > add@app/jobs.py:12"
+        made[f"load{n}"] = "main@app.py:3 > add@app/jobs.py:12 > fill@app/load.py:7"
+    few_are_known = sampled(born_evenly(heap_series(*drawn, made=made)), 40)
+    (finding,) = findings(few_are_known)
+    assert finding.sentence.startswith("400 app.Job objects made by `add` in app/jobs.py:12 have piled up")
+
+
 def test_quiet_twins() -> None:
     going = [f"{REGISTRY}; gap#{n}=str; q -> job0#300=app.Job:200" for n in (1, 2, 3)]
     twins = {
