@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from leakscope.capture.attending import REASON
 from leakscope.capture.serving import Serving
 from leakscope.errors import CaptureError, ProgramFailed
 from leakscope.formats import open_dump
@@ -172,8 +173,21 @@ def _children(recording: Recording) -> tuple[Report, ...]:
     """Reports of the child processes that lived long enough to tell, and of the biggest ones if they are many."""
     lived = [child for child in recording.children if len(child.dumps) > 1]
     lived.sort(key=lambda child: -child.dumps[-1].stat().st_size)
-    reports = [judge([open_dump(path) for path in child.dumps]) for child in lived[:MOST_CHILDREN]]
+    reports = [judge(under_load([open_dump(path) for path in child.dumps])) for child in lived[:MOST_CHILDREN]]
     return tuple(report for report in reports if report.findings or report.verdict is not Verdict.UNKNOWN)
+
+
+def under_load(dumps: Sequence[Dump]) -> Sequence[Dump]:
+    """
+    Those of a child's dumps that were taken while its server was under load; all, if nobody asked for two or more.
+
+    Parameters
+    ----------
+    dumps : sequence of Dump
+        In time order.
+    """
+    asked = [at for at, dump in enumerate(dumps) if dump.meta.reason == REASON]
+    return dumps[asked[0] : asked[-1] + 1] if len(asked) > 1 else dumps
 
 
 def _while_working(dumps: Sequence[Dump], report: Report) -> Report | None:

@@ -19,7 +19,7 @@ from leakscope.model.gate import GateResult
 from leakscope.model.plan import Plan
 from leakscope.model.policy import Baseline, Policy
 from leakscope.model.recording import Child, End, Recording
-from leakscope.proving import built_bytes, claim, clear, prove
+from leakscope.proving import built_bytes, claim, clear, prove, under_load
 
 
 class Stage:
@@ -119,6 +119,14 @@ def test_a_program_whose_children_do_more_is_not_deaf(tmp_path: Path) -> None:
 
     assert [trial.work for trial in stage.prove().trials][:2] == [100, 200]
     assert not any("did not do more" in line for line in stage.said)
+
+
+def test_of_a_servers_child_the_time_under_load_is_judged() -> None:
+    reasons = ("baseline", "signal", "interval", "signal", "exit")
+    dumps = [recorded(Life(), 1.0 + at, number=at + 1, reason=reason) for at, reason in enumerate(reasons)]
+
+    assert [dump.meta.number for dump in under_load(dumps)] == [2, 3, 4]
+    assert under_load(dumps[:3]) == dumps[:3]  # it was born or ended meanwhile: all of its life is under load
 
 
 def test_a_failing_program_is_no_verdict_unless_asked_for(tmp_path: Path) -> None:

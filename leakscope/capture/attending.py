@@ -1,7 +1,7 @@
 """
 Somebody who is with a program while it runs: asks for dumps, waits for them, and stops it.
 
-It knows one watched process; it refuses to know what for.
+It knows one watched process and its children; it refuses to know what for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from leakscope.capture.signals import send
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from leakscope.capture.watch import Watch
@@ -31,10 +32,13 @@ class Attendance:
     Parameters
     ----------
     watch : Watch
+    children : callable, optional
+        The watched children that live now.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, children: Callable[[], Collection[Watch]] = tuple) -> None:
         self._watch = watch
+        self._children = children
 
     @property
     def pid(self) -> int:
@@ -54,15 +58,17 @@ class Attendance:
         return not self.over
 
     def dump(self) -> Path | None:
-        """A dump of this moment, when it is written; None if the process ended, or there was none in time."""
-        before = self._watch.folder.dumps_for(REASON)
+        """
+        A dump of this moment, when it is written; None if the process ended, or there was none in time.
+
+        The children that live are dumped at the same time: those of a server do its work.
+        """
+        asked = [_Asked(each) for each in (self._watch, *self._children())]
         until = time.monotonic() + DUMP_TIMEOUT_S
-        self._watch.want(REASON)
-        while self.wait(POLL_S) and time.monotonic() < until:
-            taken = self._watch.folder.dumps_for(REASON)
-            if len(taken) > len(before):
-                return taken[-1]
-        return None
+        while not all(each.done for each in asked) and time.monotonic() < until:
+            if not self.wait(POLL_S):
+                return None
+        return asked[0].taken
 
     def stop(self) -> None:
         """End the process: it is asked to, and killed if it does not listen."""
@@ -71,3 +77,22 @@ class Attendance:
                 send(self.pid, number)
             if not self.wait(STOP_TIMEOUT_S):
                 return
+
+
+class _Asked:
+    """A dump that was asked for."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._before = len(watch.folder.dumps_for(REASON))
+        watch.want(REASON)
+
+    @property
+    def taken(self) -> Path | None:
+        dumps = self._watch.folder.dumps_for(REASON)
+        return dumps[-1] if len(dumps) > self._before else None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self._watch.over or self.taken is not None

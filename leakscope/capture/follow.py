@@ -87,6 +87,10 @@ class Follower:
         self._folder = folder
         self._thread.start()
 
+    def living(self) -> tuple[Watch, ...]:
+        """The children that have reported and are not known to be gone."""
+        return tuple(self._living.values())
+
     def finish(self) -> tuple[Watch, ...]:
         """All children, in the order they ended; those that live on are let go after a last dump."""
         self._stop()

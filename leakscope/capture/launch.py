@@ -126,7 +126,8 @@ def record(
         if follower is not None:
             follower.start(watch.folder.path)
         watch.start()
-        attendant = threading.Thread(target=attend, args=(Attendance(watch),)) if attend is not None else None
+        children = follower.living if follower is not None else tuple
+        attendant = threading.Thread(target=attend, args=(Attendance(watch, children),)) if attend is not None else None
         if attendant is not None:
             attendant.start()
         try:
