@@ -6,7 +6,9 @@ It knows the order of things; it refuses to do any of them itself.  They stand b
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from leakscope.model.gate import Trial
 from leakscope.model.policy import Baseline, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from typing import Any
 
@@ -132,7 +134,8 @@ def gate_program(
     CaptureError
         If it could not be recorded.
     """
-    from leakscope import proving
+    with _threads_hear_nothing():
+        from leakscope import proving
 
     proving.claim(plan)
     policy, baseline = policy or with_known(Policy()), baseline or Baseline()
@@ -185,9 +188,25 @@ def forget(plan: Plan) -> None:
 
 def is_dump(path: str) -> bool:
     """Whether a file is a dump of any format; False if it cannot be read."""
-    from leakscope.formats import is_dump as look
+    with _threads_hear_nothing():
+        from leakscope.formats import is_dump as look
 
     return look(path)
+
+
+@contextlib.contextmanager
+def _threads_hear_nothing() -> Iterator[None]:
+    """
+    Threads that start now take no signal.
+
+    NumPy starts some when it is loaded.  One that takes what a run waits for ends the gate without the program, or
+    hides that the program ended.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def render(result: GateResult, format: str = "terminal", **options: Any) -> str:  # noqa: A002 - the word users know

@@ -234,26 +234,6 @@ def test_keys_of_a_terminal_work_as_in_a_shell(ours: bool, folder: Path) -> None
     ]  # fmt: skip
 
 
-def test_no_thread_of_leakscope_takes_a_signal_that_another_one_waits_for(folder: Path) -> None:
-    # given a dump, after which all is loaded that ever starts a thread
-    code = """
-import leakscope, os, pathlib, signal
-leakscope.dump()
-parent = os.getppid()
-for task in pathlib.Path(f"/proc/{parent}/task").iterdir():
-    lines = (task / "status").read_text().splitlines()
-    blocked = int(next(line for line in lines if line.startswith("SigBlk:")).split()[1], 16)
-    others = [signal.SIGCHLD, signal.SIGTERM, signal.SIGTSTP, signal.SIGCONT]
-    if int(task.name) != parent:
-        print(all(blocked >> number - 1 & 1 for number in others))
-"""
-    done = recorded("-c", code, folder=folder, cwd=folder.parent)
-
-    assert done.returncode == 0
-    assert len(done.stdout.split()) >= 1
-    assert set(done.stdout.split()) == {"True"}
-
-
 # -------------------------------------------------------------------------------------------------- folder and dumps
 
 
