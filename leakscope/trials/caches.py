@@ -46,20 +46,26 @@ class StandardCaches:
         self._clear = [function for module, name in _CLEARING if (function := _find(module, name)) is not None]
         self._clear += [wrapper.cache_clear for wrapper in wrappers if _is_standard(wrapper)]
         self._clear += getattr(sys.modules.get("typing"), "_cleanups", [])
-        # Names of attributes that were looked up, thousands of them.  The function that forgets them was renamed.
-        clear_names = getattr(sys, "_clear_type_cache", None) or getattr(sys, "_clear_internal_caches", None)
-        self._clear += [clear_names] if clear_names is not None else []
         self._by_path = [
             (cache, frozenset(cache)) for module, name in _BY_PATH if (cache := _find(module, name)) is not None
         ]
 
     def empty(self) -> None:
         """Forget what was cached."""
+        forget_names()
         for clear in self._clear:
             clear()
         for cache, before in self._by_path:
             for path in cache.keys() - before:
                 del cache[path]
+
+
+def forget_names() -> None:
+    """Forget the names of attributes that were looked up: the interpreter keeps some thousand in a table."""
+    # The function was renamed.
+    clear = getattr(sys, "_clear_type_cache", None) or getattr(sys, "_clear_internal_caches", None)
+    if clear is not None:
+        clear()
 
 
 class BoundedCaches:

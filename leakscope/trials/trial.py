@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leakscope.model.finding import Verdict
+from leakscope.trials.caches import forget_names
 from leakscope.trials.excuses import Excuses
 from leakscope.trials.meter import Meter, blocks_of
 from leakscope.trials.trend import ENOUGH, Trend, trend_of
@@ -113,7 +114,7 @@ class Trial:
         began_s = time.monotonic()
         if not self._repeat(self._plan.warmup, counted=False):
             return None
-        self._meter.mark()
+        self._mark()
         if not self._repeat(max(self._plan.repeats, _SELDOM), every=_SELDOM):
             return None
         if not self._rising(*Trend):
@@ -153,10 +154,16 @@ class Trial:
                 return False
             self.repetitions += 1
             if counted and number % every == 0:
-                if self._excuses is not None:
-                    self._excuses.empty()
-                self._meter.mark()
+                self._mark()
         return True
+
+    def _mark(self) -> None:
+        """Before anybody is suspected, only what costs nothing to make again is forgotten."""
+        if self._excuses is not None:
+            self._excuses.empty()
+        else:
+            forget_names()
+        self._meter.mark()
 
     def _affords(self, times: int, began_s: float) -> bool:
         spent_s = time.monotonic() - began_s

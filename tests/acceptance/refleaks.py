@@ -20,7 +20,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 MODULES = """
-test_struct test_set test_deque test_array test_memoryview test_functools test_contextvars test_csv test_bisect
+test_struct test_set test_deque test_array test_memoryview test_functools test_context test_csv test_bisect
 test_weakref
 """.split()
 PLANTED = {

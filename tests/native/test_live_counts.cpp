@@ -15,7 +15,7 @@ namespace {
 using namespace leakscope;        // NOLINT: a test's subject
 using namespace leakscope::test;  // NOLINT
 
-constexpr StackId stacks = 20;
+constexpr StackId stacks = 150;
 
 struct Fixture {
   ScratchLedger scratch{exact};

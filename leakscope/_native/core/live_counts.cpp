@@ -10,11 +10,16 @@ LiveCounts::LiveCounts(Ledger ledger, std::uint32_t slots) noexcept
     : ledger_(ledger),
       slots_(std::clamp(slots, 1u, most_slots)),
       capacity_(capacity<Node>(ledger.sections().nodes)) {
-  cells_ = static_cast<Held*>(prim::map_memory(std::size_t{slots_} * capacity_ * sizeof(Held)));
+  auto* memory =
+      static_cast<std::byte*>(prim::map_memory(bytes_of_cells() + words(capacity_) * sizeof(std::uint64_t)));
+  if (memory == nullptr) return;
+  cells_ = reinterpret_cast<Held*>(memory);
+  differed_ = reinterpret_cast<std::uint64_t*>(memory + bytes_of_cells());
 }
 
 LiveCounts::~LiveCounts() {
-  if (cells_ != nullptr) prim::unmap_memory(cells_, std::size_t{slots_} * capacity_ * sizeof(Held));
+  if (cells_ != nullptr)
+    prim::unmap_memory(cells_, bytes_of_cells() + words(capacity_) * sizeof(std::uint64_t));
 }
 
 LiveCounts::Held LiveCounts::now(StackId stack) const noexcept {
@@ -32,6 +37,7 @@ std::uint32_t LiveCounts::mark(std::uint32_t slot, bool fold) noexcept {
   const std::uint32_t count =
       std::min(ledger_.header().node_count.load(std::memory_order_acquire), capacity_);
   Held* cells = cells_ + std::size_t{slot} * capacity_;
+  if (slot == 0 && !fold) std::fill_n(differed_, words(most_stacks(slots_)), 0);
   for (StackId stack = 0; stack < count; ++stack) {
     Held held = now(stack);
     if (fold) {
@@ -39,6 +45,7 @@ std::uint32_t LiveCounts::mark(std::uint32_t slot, bool fold) noexcept {
       held = {std::min(held.blocks, before.blocks), std::min(held.bytes, before.bytes)};
     }
     cells[stack] = held;
+    if (slot != 0 && held != at(0, stack)) differed_[stack / 64] |= std::uint64_t{1} << stack % 64;
   }
   written_[slot] = count;
   return count;
