@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 AIM_S = 1.5
 """A short run is followed by one of this length, as far as that can be foreseen, instead of one twice as long."""
+AIM_SERVED_S = 4.0
+"""The same for the load of a server: it has far more memory than a request keeps, and is dumped every two seconds."""
 MOST_AT_ONCE = 64
 DID_MORE = 0.0005
 """A program that was told to do more asked for this part more blocks, and for one for each iteration: else it does not
@@ -121,10 +123,10 @@ def _unit(plan: Plan) -> WorkUnit:
 
 def _factor(trial: Trial) -> int:
     """How much more the next run does: twice as much, or so much more that it is no short one."""
-    sources = trial.report.sources
-    if not sources or trial.unit == "second":
+    if trial.worked_s is None or trial.unit == "second":
         return 2
-    return max(2, min(MOST_AT_ONCE, math.ceil(AIM_S / max(sources[-1].elapsed_s, 0.001))))
+    aim_s = AIM_SERVED_S if trial.served else AIM_S
+    return max(2, min(MOST_AT_ONCE, math.ceil(aim_s / max(trial.worked_s, 0.001))))
 
 
 def _announcement(number: int, work: float | None, plan: Plan, command: str) -> str:
@@ -164,7 +166,7 @@ def _run_once(plan: Plan, policy: Policy, number: int, work: float | None, run: 
     trial = Trial(
         working or report, work, _unit(plan), elapsed_s,
         whole=not taken_down, built_bytes=built_bytes(dumps[-1]) if taken_down else None,
-        children=judged, unjudged_children=len(recording.children) - len(judged),
+        children=judged, unjudged_children=len(recording.children) - len(judged), served=serving is not None,
     )  # fmt: skip
     return _Run(trial, _alloc_blocks(dumps) + _alloc_blocks_of_children(recording))
 

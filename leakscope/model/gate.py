@@ -61,6 +61,8 @@ class Trial:
         Of the program's child processes that run Python.
     unjudged_children : int
         Those that lived too briefly for two dumps, or were too many.
+    served : bool
+        Whether it is a server that was judged under its load.
     """
 
     report: Report
@@ -72,6 +74,15 @@ class Trial:
     tests: int | None = None
     children: tuple[Report, ...] = ()
     unjudged_children: int = 0
+    served: bool = False
+
+    @property
+    def worked_s(self) -> float | None:
+        """How long it was at work: a server's start is no work.  None if nobody looked."""
+        times_s = [source.elapsed_s for source in self.report.sources]
+        if not times_s:
+            return None
+        return times_s[-1] - times_s[0] if self.served and len(times_s) > 1 else times_s[-1]
 
     @property
     def reports(self) -> tuple[Report, ...]:

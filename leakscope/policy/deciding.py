@@ -135,7 +135,7 @@ def _is_short(trials: Sequence[Trial]) -> bool:
     Where child processes do the work, it is for the longest-lived of them to be long enough.
     """
     last = trials[-1]
-    short = bool(last.report.sources) and last.report.sources[-1].elapsed_s < LONG_ENOUGH_S
+    short = last.worked_s is not None and last.worked_s < LONG_ENOUGH_S
     return len(trials) < _MOST_SHORT and last.work is not None and (short or _works_briefly(last))
 
 

@@ -256,6 +256,17 @@ def test_a_short_run_that_finds_nothing_is_followed_by_a_longer_one() -> None:
     assert not gate([run(0.2, 100), run(0.4, 200), run(0.8, 400)]).undecided
 
 
+def test_of_a_server_its_load_must_be_long_enough_and_its_start_does_not_count() -> None:
+    def run(load_s: float, work: int) -> Trial:
+        sources = [
+            Source("1.lks", "cpython", "3.11", ("a.py",), 1, 1, "signal", 0.0, 5.0 + at_s, 1) for at_s in (0.0, load_s)
+        ]
+        return Trial(report(sources=tuple(sources)), work, served=True)
+
+    assert gate([run(2.0, 100), run(0.5, 200)]).undecided
+    assert not gate([run(0.5, 100), run(2.0, 400)]).undecided
+
+
 def test_imports_that_follow_the_first_dump_in_one_run_and_precede_it_in_another_grow_with_no_work() -> None:
     def run(gained: int, work: int) -> Trial:
         return trial(replace(finding(gain=300_000, count=5000), growth=Growth(gained * 60, gained, (0, 1))), work=work)
