@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from leakscope.analysis.walked import Walked
     from leakscope.analysis.working import Work
     from leakscope.model.columns import F8, I8, Column
+    from leakscope.model.dump import Dump
 
 NO_SITE = -1
 _LEAST_GAP = 0.4
@@ -100,8 +101,8 @@ def pace_between(
         Whether the blocks are the group, not what its objects hold besides.
     """
     live, times = walked[-1].dump.allocations, [each.taken_s for each in walked]
-    births = live.born_s[new_rows].astype(np.float64)
-    group = _Group(times, values, births, live.blocks[new_rows], mixed, alone)
+    births, weights = live.born_s[new_rows].astype(np.float64), birth_weights(walked[-1].dump, new_rows)
+    group = _Group(times, values, births, weights, live.blocks[new_rows], mixed, alone)
     after = int(np.searchsorted(times, work.all_imported_s))
     # Where imports may have taken part dumps after them tell better, if there are two of them.
     bases = [after, 0] if mixed and 0 < after < len(times) - 1 else [0]
@@ -109,7 +110,24 @@ def pace_between(
     return next((pace for pace in found if pace.kind == "even"), found[0])
 
 
-def pace_of_births(births_s: F8, work: Work, last_s: float) -> Pace:
+def birth_weights(dump: Dump, rows: Column) -> F8:
+    """
+    What the birth of each of some live blocks stands for, so that times that were sampled more finely count no more.
+
+    In bytes that were asked for, of which one block counts at most as one interval: a big one is one birth, too.
+
+    Parameters
+    ----------
+    dump : Dump
+    rows : ndarray of int
+    """
+    if not dump.meta.sampled:
+        return np.ones(len(rows))
+    weights: F8 = np.minimum(dump.allocations.weight[rows], float(dump.meta.interval_bytes))
+    return weights
+
+
+def pace_of_births(births_s: F8, work: Work, last_s: float, weights: F8 | None = None) -> Pace:
     """
     How something was gained since the imports were over, if there is but one dump.
 
@@ -121,12 +139,14 @@ def pace_of_births(births_s: F8, work: Work, last_s: float) -> Pace:
         When the program worked.
     last_s : float
         When the dump was taken.
+    weights : ndarray of float64, optional
+        See `birth_weights`.
     """
     if work.is_clock(last_s):
-        return pace_by_work([], [], births_s, (work.imported_s, last_s), work)
+        return pace_by_work([], [], births_s, (work.imported_s, last_s), work, weights)
     found = Pace("unknown", 0.0, "")
     for end, step in work.ends(last_s):
-        found = pace_of([], [], births_s, (work.imported_s, max(end, work.imported_s)), step)
+        found = pace_of([], [], births_s, (work.imported_s, max(end, work.imported_s)), step, weights=weights)
         if found.kind == "even":
             break
     return found
@@ -139,6 +159,7 @@ class _Group:
     times: Sequence[float]
     values: Column
     births: F8
+    weights: F8
     blocks: F8
     mixed: bool
     alone: bool
@@ -153,9 +174,9 @@ class _Group:
             return Pace("uneven", 0.0, "")
         # Where many more were born than gained others died: then it is a turnover that births tell of.
         known = bool(recent.any()) and (telling or not self.mixed) and (born <= _TURNOVER * gain or not self.alone)
-        births = self.births[recent] if known else None
+        births, weights = (self.births[recent], self.weights[recent]) if known else (None, None)
         if work.is_clock(times[-1]):
-            return self._pace_by_work(base, births, start, work)
+            return self._pace_by_work(base, births, weights, start, work)
         found = Pace("unknown", 0.0, "")
         for end, step in work.ends(times[-1]):
             # What a dump shows that was taken after the work was done was there when it was done.
@@ -164,30 +185,36 @@ class _Group:
             if self.mixed:
                 shown = [at for at in shown if times[at] >= work.all_imported_s]
             values = [float(self.values[at]) for at in shown]
-            found = pace_of(values, [clipped[at] for at in shown], births, (start, max(end, start)), step)
+            window = (start, max(end, start))
+            found = pace_of(values, [clipped[at] for at in shown], births, window, step, weights=weights)
             if found.kind == "even":
                 break
         return found
 
-    def _pace_by_work(self, base: int, births: F8 | None, start: float, work: Work) -> Pace:
+    def _pace_by_work(self, base: int, births: F8 | None, weights: F8 | None, start: float, work: Work) -> Pace:
         times = self.times
         done = work.done_until(np.asarray(times)).tolist()
         shown = [at for at in telling_moments(done, float("inf")) if at >= base]
         if self.mixed:
             shown = [at for at in shown if times[at] >= work.all_imported_s]
         values = [float(self.values[at]) for at in shown]
-        return pace_by_work(values, [times[at] for at in shown], births, (start, times[-1]), work)
+        return pace_by_work(values, [times[at] for at in shown], births, (start, times[-1]), work, weights)
 
 
 def pace_by_work(
-    values: Sequence[float], times_s: Sequence[float], births_s: F8 | None, window_s: tuple[float, float], work: Work
+    values: Sequence[float],
+    times_s: Sequence[float],
+    births_s: F8 | None,
+    window_s: tuple[float, float],
+    work: Work,
+    weights: F8 | None = None,
 ) -> Pace:
     """
     How something was gained, measured by the work done instead of by seconds; see `lasting.pace_of`.
 
     Parameters
     ----------
-    values, times_s, births_s, window_s
+    values, times_s, births_s, window_s, weights
         As there.
     work : Work
         With a log.
@@ -196,7 +223,9 @@ def pace_by_work(
     told = births_s is not None and len(np.unique(births_s[(births_s >= start) & (births_s <= end)])) >= _TELLING
     births = work.done_until(births_s) if told and births_s is not None else None
     begin, done = work.done_until(np.array([start, end])).tolist()
-    return pace_of(values, work.done_until(np.asarray(times_s)).tolist(), births, (begin, done), least=0.0)
+    return pace_of(
+        values, work.done_until(np.asarray(times_s)).tolist(), births, (begin, done), least=0.0, weights=weights
+    )
 
 
 def telling_moments(times_s: Sequence[float], idle_from_s: float) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.between import SITE_BITS, add_up, object_keys, pace_between, pace_of_births
+from leakscope.analysis.between import SITE_BITS, add_up, birth_weights, object_keys, pace_between, pace_of_births
 from leakscope.analysis.lasting import Pace
 from leakscope.analysis.matching import match_blocks
 from leakscope.analysis.walked import ENOUGH_BIRTHS
@@ -305,7 +305,10 @@ def blocks_since_imports(only: Walked, site_of_stack: Column, work: Work) -> tup
             GainedBlocks(
                 domain=only.dump.meta.domains[key >> SITE_BITS], site=(key & _SITE_MASK) - 1,
                 blocks=(0.0, float(counts[number])), bytes=(0.0, float(live.weight[of_group].sum())), rows=of_group,
-                pace=pace_of_births(live.born_s[of_group].astype(np.float64), work, only.dump.meta.elapsed_s),
+                pace=pace_of_births(
+                    live.born_s[of_group].astype(np.float64), work, only.dump.meta.elapsed_s,
+                    birth_weights(only.dump, of_group),
+                ),
             )
         )  # fmt: skip
     return tuple(sorted(found, key=lambda each: -each.gained_bytes)[:_MOST_GROUPS])

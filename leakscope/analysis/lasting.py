@@ -66,6 +66,7 @@ def pace_of(
     window_s: tuple[float, float],
     step_s: float = 0.0,
     least: float | None = None,
+    weights: Column | None = None,
 ) -> Pace:
     """
     How something was gained from the first dump to the last.
@@ -83,6 +84,8 @@ def pace_of(
     least : float, optional
         Time between first and last birth that tells early from late; by default what the precision of births allows.
         All times may be measured in work done instead of seconds: then this must be given.
+    weights : ndarray of float, optional
+        How much each birth stands for, in any unit: a run is sampled more finely at first.  By default all count alike.
     """
     before = _moments_before_growth(values)
     values, times_s = values[before:], times_s[before:]
@@ -98,9 +101,9 @@ def pace_of(
             # Work does not rest: what is young then has taken the place of what went.
             return Pace("uneven", 0.0, "dumps", len(values))
         # Dumps may lie close together, and the program may have rested between two.
-        by_births = _pace_of_births(births_s, window_s, step_s, least)
+        by_births = _pace_of_births(births_s, weights, window_s, step_s, least)
         return by_births if by_births.kind == "even" else Pace("uneven", 0.0, "dumps", len(values))
-    return _pace_of_births(births_s, window_s, step_s, least)
+    return _pace_of_births(births_s, weights, window_s, step_s, least)
 
 
 def _moments_before_growth(values: Sequence[float]) -> int:
@@ -111,12 +114,19 @@ def _moments_before_growth(values: Sequence[float]) -> int:
     return max(int(np.argmax(grown)) - 1, 0) if grown.any() else 0
 
 
-def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step_s: float, least: float | None) -> Pace:
+def _pace_of_births(
+    births_s: Column | None,
+    weights: Column | None,
+    window_s: tuple[float, float],
+    step_s: float,
+    least: float | None,
+) -> Pace:
     start, end = window_s
     unknown = Pace("unknown", 0.0, "")
     if births_s is None:
         return unknown
-    inside = births_s[(births_s >= start) & (births_s <= end)]
+    counted = (births_s >= start) & (births_s <= end)
+    inside = births_s[counted]
     if len(inside) < _LEAST_BIRTHS:
         return unknown
     first, last = float(inside.min()), float(inside.max())
@@ -128,11 +138,13 @@ def _pace_of_births(births_s: Column | None, window_s: tuple[float, float], step
         # Too brief to tell early from late: as much as can be said is that it went on until all work was done.
         brief = length >= _LONG * (end - start) or end - start <= _BRIEF_S
         return Pace("even", _BY_LATE_BIRTHS, "births") if brief else unknown
-    quarters, _ = np.histogram(inside, bins=QUARTERS, range=(first, last))
-    filled = int((quarters >= _QUARTER_SHARE * len(inside) / QUARTERS).sum())
+    weight = np.ones(len(inside)) if weights is None else weights[counted].astype(np.float64)
+    quarters, _ = np.histogram(inside, bins=QUARTERS, range=(first, last), weights=weight)
+    filled = int((quarters >= _QUARTER_SHARE * weight.sum() / QUARTERS).sum())
     half = QUARTERS // 2
-    early, late = int(quarters[:half].sum()), int(quarters[half:].sum())
-    steady = late + sqrt(late) >= _SLOWEST * early  # few are fewer by accident
+    early, late = float(quarters[:half].sum()), float(quarters[half:].sum())
+    error = sqrt(float((weight[inside >= (first + last) / 2] ** 2).sum()))
+    steady = late + error >= _SLOWEST * early  # few are fewer by accident
     if filled < QUARTERS - 1 or not steady:
         return unknown
     return Pace("even", _BY_BIRTHS if length >= _LONG * (end - start) else _BY_LATE_BIRTHS, "births")

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscope.analysis.between import pace_between
+from leakscope.analysis.between import birth_weights, pace_between
 from leakscope.analysis.lasting import pace_of
 from leakscope.analysis.sites import sums
 from leakscope.model.finding import Evidence, Finding, Growth, Verdict
@@ -151,7 +151,8 @@ def _pace(facts: Facts, last: Walked, values: F8, rows: I8) -> Pace:
             values = np.array([float(each.garbage.bytes) for each in facts.walked])
         return pace_between(facts.walked, values, rows, facts.work)
     births = last.dump.allocations.born_s[rows].astype(np.float64)
-    return pace_of(values.tolist(), [last.taken_s], births, (0.0, last.taken_s))
+    weights = birth_weights(last.dump, rows)
+    return pace_of(values.tolist(), [last.taken_s], births, (0.0, last.taken_s), weights=weights)
 
 
 def _by_function(facts: Facts, each: Walked) -> F8:

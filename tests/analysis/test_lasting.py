@@ -65,3 +65,40 @@ def test_random_births_of_a_steady_leak_are_mostly_even_and_those_of_a_warm_up_n
         warm += pace_of([0, 100], [0.0, 10.0], early, (0.0, 10.0)).kind == "even"
     assert steady >= 180
     assert warm == 0
+
+
+def test_births_that_were_sampled_more_finely_at_first_count_by_what_they_stand_for() -> None:
+    # given one blocks' worth of growth in each quarter, of which the first ones have many more rows
+    births = np.concatenate(
+        [spread(at, at + 2.4, count) for at, count in ((0.0, 135), (2.5, 73), (5.0, 30), (7.5, 35))]
+    )
+    weights = np.repeat([38.0, 73.0, 102.0, 137.0], [135, 73, 30, 35])
+
+    assert pace_of([0, 100], [0.0, 10.0], births, (0.0, 10.0)).kind == "unknown"
+    assert pace_of([0, 100], [0.0, 10.0], births, (0.0, 10.0), weights=weights).kind == "even"
+
+
+def test_growth_that_slows_down_is_not_even_though_late_births_stand_for_more() -> None:
+    births = np.concatenate(
+        [spread(at, at + 2.4, count) for at, count in ((0.0, 200), (2.5, 60), (5.0, 10), (7.5, 10))]
+    )
+    weights = np.repeat([40.0, 80.0, 120.0, 120.0], [200, 60, 10, 10])
+    assert pace_of([0, 100], [0.0, 10.0], births, (0.0, 10.0), weights=weights).kind == "unknown"
+
+
+def test_sampled_births_of_a_steady_leak_are_mostly_even_and_those_of_a_cache_that_fills_hardly_ever() -> None:
+    # given births of which ever fewer are seen, each of them standing for all that were not
+    generator = np.random.default_rng(3)
+    steady = filling = 0
+    for _ in range(200):
+        for kind in ("steady", "filling"):
+            births = np.sort(
+                generator.uniform(0.0, 10.0, 4000) if kind == "steady" else generator.exponential(1.5, 4000)
+            )
+            births = births[births <= 10.0]
+            seen = generator.random(len(births)) < 1 / (5 + 10 * births)
+            known = births[seen], 5 + 10 * births[seen]
+            even = pace_of([0, 100], [0.0, 10.0], known[0], (0.0, 10.0), weights=known[1]).kind == "even"
+            steady, filling = steady + (kind == "steady" and even), filling + (kind == "filling" and even)
+    assert steady >= 190
+    assert filling <= 4
