@@ -47,10 +47,11 @@ OURS = "stay with each repetition"
 LIMIT_S = 900
 
 
-def hunt(python: str, module: str, folder: str | None) -> tuple[bool, str]:
-    """Whether CPython's own hunt finds a leak in a module, and what it says."""
-    words = [python, "-m", "test", *(("--testdir", folder) if folder else ()), "-R", "3:3", module]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S)
+def hunt(python: str, module: str, folder: Path) -> tuple[bool, str]:
+    """Whether CPython's own hunt finds a leak in a module, and what it says; it leaves a log in its working folder."""
+    where = ("--testdir", str(folder)) if module in PLANTED else ()
+    words = [python, "-m", "test", *where, "-R", "3:3", module]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, cwd=folder)
     found = [f"{numbers} {what}" for _, numbers, what in LEAKED.findall(done.stdout + done.stderr)]
     return bool(found), ", ".join(found) or ("clean" if done.returncode == 0 else f"exit code {done.returncode}")
 
@@ -85,11 +86,9 @@ def main() -> int:
         for module, line in PLANTED.items():
             (folder / f"{module}.py").write_text(PLANTED_MODULE.format(line=line))
         for module in [*PLANTED, *options.modules.split(",")]:
-            planted = module in PLANTED
-            theirs = hunt(options.debug_python, module, name if planted else None)
-            ours = judge(
-                options.python, folder / f"{module}.py" if planted else place_of(options.python, module), folder
-            )
+            theirs = hunt(options.debug_python, module, folder)
+            path = folder / f"{module}.py" if module in PLANTED else place_of(options.python, module)
+            ours = judge(options.python, path, folder)
             differing += theirs[0] != ours[0]
             print(f"{module:24} -R: {theirs[1]:44} leakscope: {ours[1]}", flush=True)
     print(f"{differing} of {len(PLANTED) + len(options.modules.split(','))} modules are told differently")
