@@ -1,7 +1,8 @@
 """
 What the report shows of chunks: totals by kind, what could be given back, and the chunks with most unused memory.
 
-It knows how chunks, places and threads are named; it refuses to judge.
+It knows how chunks, places and threads are named; it refuses to judge.  Chunks of a pool that the program names lie in
+blocks of other allocators: they are told beside the chunks of these, and not added to them.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leakscope.analysis.occupancy import NO_TYPE, chunk_of_blocks, idle_bytes, occupants, type_of_blocks
+from leakscope.analysis.pool_chunks import pool_chunks
 from leakscope.analysis.sites import NO_PYTHON, thread_name
 from leakscope.analysis.sources import plain_function, relative_path
 from leakscope.model.chunk_report import ChunkKindTotals, ChunkLine, ChunkPin, ChunkReport
-from leakscope.model.chunks import HEAP, MEASURES, NO_THREAD
+from leakscope.model.chunks import CHUNK_KINDS, HEAP, MEASURES, NO_THREAD, POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from leakscope.analysis.facts import Facts
     from leakscope.analysis.occupancy import Occupant
+    from leakscope.analysis.pool_chunks import PoolChunks
+    from leakscope.analysis.walked import Walked
     from leakscope.model.columns import F8, I8, Column
 
 MOST_PINS = 3
@@ -41,7 +45,8 @@ def chunk_report(facts: Facts, *, top: int, tables: bool) -> ChunkReport | None:
         With rows at all.
     """
     dump = facts.last
-    if len(dump.chunks) == 0:
+    pools = [pool for pool in pool_chunks(dump, _walked(facts)) if len(pool)]
+    if len(dump.chunks) == 0 and not pools:
         return None
     idle = idle_bytes(dump.chunks)
     heaps = dump.chunks.kind == HEAP
@@ -49,12 +54,12 @@ def chunk_report(facts: Facts, *, top: int, tables: bool) -> ChunkReport | None:
     further = heaps & (labels != _MAIN_HEAP)
     return ChunkReport(
         estimated=dump.meta.sampled,
-        kinds=tuple(_kinds(facts)),
+        kinds=(*_kinds(facts), *_pool_kind(facts, pools)),
         idle_bytes=_known_sum(idle),
         trimmable_bytes=_known_sum(dump.chunks.trimmable_bytes),
         further_arenas=len(set(labels[further].tolist())),
         further_arenas_idle_bytes=_known_sum(idle[further]),
-        rows=tuple(_rows(facts, idle, top)) if tables else (),
+        rows=tuple(_rows(facts, idle, pools, top)) if tables else (),
     )
 
 
@@ -70,13 +75,34 @@ def _kinds(facts: Facts) -> Iterator[ChunkKindTotals]:
         )  # fmt: skip
 
 
-def _rows(facts: Facts, idle: F8, top: int) -> Iterator[ChunkLine]:
+def _pool_kind(facts: Facts, pools: Sequence[PoolChunks]) -> Iterator[ChunkKindTotals]:
+    if not pools:
+        return
+    size = sum(int(facts.last.allocations.size[pool.rows].sum()) for pool in pools)
+    lent = float(sum(pool.lent_bytes.sum() for pool in pools))
+    # What is not lent may not be free: handles that were dropped without release are still taken.
+    yield ChunkKindTotals(
+        kind=CHUNK_KINDS[POOL], count=sum(len(pool) for pool in pools), size_bytes=size, used_bytes=_number(lent),
+        free_bytes=None, resident_bytes=None, swapped_bytes=None,
+    )  # fmt: skip
+
+
+def _walked(facts: Facts) -> Walked | None:
+    return next((each for each in facts.walked if each.dump is facts.last), None)
+
+
+def _rows(facts: Facts, idle: F8, pools: Sequence[PoolChunks], top: int) -> list[ChunkLine]:
+    """Those with most unused, of a pool not lent; where that is not known, most at all."""
     chunks = facts.last.chunks
     held = np.where(np.isfinite(chunks.resident_bytes), chunks.resident_bytes, chunks.size.astype(np.float64))
     rank = np.where(np.isfinite(idle), idle, held)
     naming = _Naming(facts)
-    for row in np.lexsort((chunks.address, -rank))[:top].tolist():
-        yield naming.line(row, idle)
+    found = [(-float(rank[row]), naming.line(row, idle)) for row in np.lexsort((chunks.address, -rank))[:top].tolist()]
+    for pool in pools:
+        lines = [naming.line_of_pool(pool, at) for at in range(len(pool))]
+        found += [(float((line.used_bytes or 0) - line.size_bytes), line) for line in lines]
+    found.sort(key=lambda each: (each[0], each[1].address))
+    return [line for _, line in found[:top]]
 
 
 class _Naming:
@@ -84,7 +110,7 @@ class _Naming:
         self.facts, self.dump = facts, facts.last
         self.chunk_of_block = chunk_of_blocks(self.dump)
         self.place_of_stack: I8 = facts.sites.place[facts.sites.by_stack]
-        walked = next((each for each in facts.walked if each.dump is self.dump), None)
+        walked = _walked(facts)
         self.types = None if walked is None else walked.heap.types
         self.type_of_block = None if walked is None else type_of_blocks(walked)
 
@@ -103,6 +129,37 @@ class _Naming:
             thread=thread_name(dump.threads, thread) if seen else None, function=function, where=where,
             pinned_by=tuple(map(self._pin, found[:MOST_PINS])), places=len(found),
         )  # fmt: skip
+
+    def line_of_pool(self, pool: PoolChunks, at: int) -> ChunkLine:
+        """A chunk of a pool that the program names, and the handles that are out of it."""
+        dump, row = self.dump, int(pool.rows[at])
+        live, size, lent = dump.allocations, int(dump.allocations.size[row]), _number(float(pool.lent_bytes[at]))
+        function, where = self._place(int(self.place_of_stack[int(live.stack[row])]))
+        pins = self._handles(pool.handles[at])
+        return ChunkLine(
+            address=int(live.address[row]), size_bytes=size, kind=CHUNK_KINDS[POOL], label=pool.name,
+            **dict.fromkeys(MEASURES) | {"used_bytes": lent},
+            idle_bytes=None, age_s=max(dump.meta.elapsed_s - float(live.born_s[row]), 0.0),
+            thread=thread_name(dump.threads, int(live.thread[row])), function=function, where=where,
+            pinned_by=tuple(pins[:MOST_PINS]), places=len(pins),
+        )  # fmt: skip
+
+    def _handles(self, rows: I8) -> list[ChunkPin]:
+        """Handles by the place that acquired them, most bytes first."""
+        assert self.dump.pools is not None
+        handles, found = self.dump.pools.handles, []
+        places = self.place_of_stack[handles.stack[rows]]
+        for place in np.unique(places).tolist():
+            of_place = rows[places == place]
+            function, where = self._place(place)
+            threads = dict.fromkeys(thread_name(self.dump.threads, int(each)) for each in handles.thread[of_place])
+            found.append(
+                ChunkPin(
+                    function=function, where=where, type=None, blocks=int(handles.handles[of_place].sum()),
+                    bytes=int(handles.bytes[of_place].sum()), threads=tuple(threads),
+                )
+            )  # fmt: skip
+        return sorted(found, key=lambda pin: -pin.bytes)
 
     def _pin(self, occupant: Occupant) -> ChunkPin:
         function, where = self._place(occupant.place)

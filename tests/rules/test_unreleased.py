@@ -11,7 +11,9 @@ from builders import Moment, column
 from heap_builders import draw, heap_series
 from pool_builders import lent, returned
 
+from leakscope.analysis.chunk_tables import chunk_report
 from leakscope.analysis.facts import Facts
+from leakscope.model.chunk_report import ChunkPin
 from leakscope.model.dump import Dump
 from leakscope.model.finding import Verdict
 from leakscope.reports.first_screen import first_screen
@@ -84,6 +86,27 @@ def test_chunks_kept_by_what_was_dropped_are_told_with_the_line_that_acquired_it
         "4 chunks of 16.0 MiB of pool app:Buffer cannot go, 64.0 MiB of 100.0 MiB resident: nobody holds anything in "
         "them, but 3,600 buffers (56.2 MiB), acquired by `read` in app/net.py:20, were dropped without release."
     )
+
+
+def test_the_table_of_chunks_has_those_of_the_pool_with_the_handles_that_are_out_of_each() -> None:
+    report = chunk_report(Facts(run([3, 3], kept_in=[1])), top=10, tables=True)
+
+    assert report is not None
+    [kind] = report.kinds
+    assert (kind.kind, kind.count, kind.size_bytes, kind.used_bytes) == ("pool", 3, 48 * MIB, 4096)
+    assert [(row.kind, row.label, row.used_bytes, row.free_bytes) for row in report.rows] == [
+        ("pool", POOL, 0, None), ("pool", POOL, 0, None), ("pool", POOL, 4096, None),
+    ]  # fmt: skip
+    kept = report.rows[2]
+    assert (kept.thread, kept.function, kept.where) == ("loop-0", "__init__", "pool/pool.py:12")
+    assert kept.pinned_by == (ChunkPin("read", "app/net.py:20", None, 1, 4096, ("loop-0",)),)
+
+
+def test_without_tables_and_without_chunks_there_are_no_rows() -> None:
+    report = chunk_report(Facts(run([3])), top=10, tables=False)
+    assert report is not None
+    assert report.rows == ()
+    assert chunk_report(Facts(run([0])), top=10, tables=True) is None
 
 
 def test_the_screen_names_the_oldest_chunks() -> None:

@@ -159,13 +159,14 @@ struct Hands {
   static constexpr int most = 32;
   int left = most;
   bool within = true;
+  int skip = 1;  // the frame of the function that tells, if it is one of Python
 };
 
 int hand_over(PyObject* object, void* context) {
   auto& hands = *static_cast<Hands*>(context);
   if (object == nullptr) return 0;
   if (--hands.left < 0) return 1;
-  happened(0, PoolEvent::handed_off, object, 1);
+  happened(0, static_cast<long>(PoolEvent::handed_off), object, 0, 1, hands.skip);
   if (hands.within && PyDict_CheckExact(object)) {
     hands.within = false;
     Py_TYPE(object)->tp_traverse(object, hand_over, context);
@@ -174,12 +175,43 @@ int hand_over(PyObject* object, void* context) {
   return 0;
 }
 
-// pool_handed(item): an item goes to somebody else, a handle or what refers to some
-PyObject* pool_handed(PyObject*, PyObject* item) {
+void handed(PyObject* item, int skip) {
   Hands hands;
+  hands.skip = skip;
   hand_over(item, &hands);
   if (!PyType_Check(item) && PyObject_IS_GC(item) && Py_TYPE(item)->tp_traverse != nullptr)
     Py_TYPE(item)->tp_traverse(item, hand_over, &hands);
+}
+
+// pool_handed(item): an item goes to somebody else, a handle or what refers to some
+PyObject* pool_handed(PyObject*, PyObject* item) {
+  handed(item, 1);
+  Py_RETURN_NONE;
+}
+
+// `SimpleQueue` is a class of C, whose methods nobody can replace: what they call is.
+constexpr int most_arguments = METH_FASTCALL | METH_KEYWORDS;
+using Put = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
+Put put_of_simple_queue = nullptr;
+
+PyObject* put_told(PyObject* queue, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  // The item comes first, by position or by name.
+  if (count > 0 || (names != nullptr && PyTuple_GET_SIZE(names) > 0)) handed(arguments[0], 0);
+  return put_of_simple_queue(queue, arguments, count, names);
+}
+
+// pool_watch_simple_queue(class): from now on its `put` tells what it is given; nothing if it is made in another way
+PyObject* pool_watch_simple_queue(PyObject*, PyObject* cls) {
+  PyObject* method = PyObject_GetAttrString(cls, "put");
+  if (method == nullptr) return nullptr;
+  if (put_of_simple_queue == nullptr && Py_IS_TYPE(method, &PyMethodDescr_Type)) {
+    PyMethodDef* definition = reinterpret_cast<PyMethodDescrObject*>(method)->d_method;
+    if (definition->ml_flags == most_arguments) {
+      put_of_simple_queue = reinterpret_cast<Put>(reinterpret_cast<void*>(definition->ml_meth));
+      definition->ml_meth = reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(put_told));
+    }
+  }
+  Py_DECREF(method);
   Py_RETURN_NONE;
 }
 
@@ -208,6 +240,7 @@ PyMethodDef pool_functions[] = {{"pool_open", pool_open, METH_VARARGS, nullptr},
                                 {"pool_found", pool_found, METH_O, nullptr},
                                 {"pool_event", function(pool_event), METH_FASTCALL, nullptr},
                                 {"pool_handed", pool_handed, METH_O, nullptr},
+                                {"pool_watch_simple_queue", pool_watch_simple_queue, METH_O, nullptr},
                                 {"pool_observed", pool_observed, METH_VARARGS, nullptr},
                                 {nullptr, nullptr, 0, nullptr}};
 
