@@ -121,6 +121,7 @@ def record(
     follower = _follower(config, facts, budget, witness)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     try:
+        _load_what_takes_long()
         pid = _start(program, ledger, follower.address if follower else None, before, config.pools)
         watch = Watch(ledger, pid, DumpFolder(folder(pid), config.keep_dumps), facts, config, budget, progress)
         if follower is not None:
@@ -142,6 +143,15 @@ def record(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if follower is not None:
             follower.close()
+
+
+def _load_what_takes_long() -> None:
+    """
+    What the first dump needs: loaded while the program runs it would leave a tenth of a second without samples.
+
+    Signals are blocked by now.  NumPy starts threads, and those would take signals that this one waits for.
+    """
+    from leakscope.capture import chunks  # noqa: F401
 
 
 def _let_go_of(dump_signal: int | None) -> None:

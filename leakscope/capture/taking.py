@@ -234,7 +234,7 @@ class Taking:
         """The chunks of a process that lives, measured, and their totals; else what the table tells stands."""
         if death is not None or not self._sampler.mappings:
             return {}, {}
-        # Not before: NumPy starts threads, and those of the main thread's time would take signals that it waits for.
+        # Not with this module: NumPy starts threads, which must come after signals are blocked.
         from leakscope.capture.chunks import Place, columns_of, measured_chunks, totals_of
 
         timeout_s = SCHEDULED_S if reason in BOUNDED_REASONS else ASKED_S
