@@ -27,7 +27,7 @@ SLEEPERS = {
 }
 
 
-def asleep(python: str, folder: Path, sleep: str) -> tuple[Any, Dump, int]:
+def asleep(python: str, folder: Path, sleep: str, before: str = "pass") -> tuple[Any, Dump, int]:
     """What a program said that slept while a dump was asked for; that dump; and its exit code."""
     program = written(
         f"""
@@ -36,7 +36,8 @@ def asleep(python: str, folder: Path, sleep: str) -> tuple[Any, Dump, int]:
         kept = [bytearray(1000) for _ in range(777)]
         children = []
         signal.signal(signal.SIGCHLD, lambda *_: children.append(1))
-        print("asleep", flush=True)
+        {before}
+        print(os.getpid(), flush=True)
         {sleep}
         handled = [number for number in signal.valid_signals() if signal.getsignal(number) not in
                    (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)]
@@ -50,11 +51,17 @@ def asleep(python: str, folder: Path, sleep: str) -> tuple[Any, Dump, int]:
         command, cwd=folder, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "asleep\n"
+        await_sleep(int(process.stdout.readline()))
         process.send_signal(signal.SIGUSR2)
         dump = await_dump(process, folder / "run")
         said, _ = process.communicate("go\n", timeout=60)
     return json.loads(said), dump, process.returncode
+
+
+def await_sleep(pid: int) -> None:
+    """Until the system says that a process sleeps: until then it may ask for memory."""
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        pass
 
 
 def await_dump(process: subprocess.Popen[str], folder: Path) -> Dump:
@@ -80,12 +87,13 @@ def test_a_sleeping_program_is_dumped_with_its_objects_and_sleeps_on(python: str
 def test_a_program_that_wants_the_signal_for_itself_has_it_to_itself(python: str, tmp_path: Path) -> None:
     taken = (
         "seen, numbers = [], range(signal.SIGRTMIN, signal.SIGRTMAX);"
-        " [signal.signal(number, lambda got, _: seen.append(got)) for number in numbers];"
-        " os.read(stop, 1); children.extend(seen);"
-        " [signal.signal(number, signal.SIG_DFL) for number in numbers]"
+        " [signal.signal(number, lambda got, _: seen.append(got)) for number in numbers]"
+    )
+    given_back = (
+        "os.read(stop, 1); children.extend(seen); [signal.signal(number, signal.SIG_DFL) for number in numbers]"
     )
 
-    said, dump, code = asleep(python, tmp_path, taken)
+    said, dump, code = asleep(python, tmp_path, given_back, before=taken)
 
     assert dump.heap is None
     assert (code, said) == (0, [777, [], [signal.SIGCHLD]])

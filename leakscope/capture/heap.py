@@ -109,6 +109,15 @@ class HeapWatch:
                 self._ledger.wish_heap()
         return self.step(now_s)
 
+    def hurry(self, now_s: float) -> bool:
+        """Somebody waits for it from now on: a program that sleeps is woken.  False if it is past being wished for."""
+        if self._stage is not Stage.WISHED or self._owner != BY_WISH:
+            return False
+        self._claim_s = CLAIM_S
+        self._wake_at_s = now_s + WAKE_S
+        self._turn_to(Stage.WISHED, now_s)
+        return True
+
     def step(self, now_s: float) -> Stage:
         """How far it is now."""
         if self._stage is Stage.OVER:

@@ -126,6 +126,7 @@ class Taking:
     def step(self, now_s: float) -> None:
         """Whatever can be done without waiting."""
         if self._order is not None:
+            self._hurry(self._order, now_s)
             self._advance(self._heap.step(now_s), now_s)
             return
         self._heap.sweep(now_s)
@@ -168,6 +169,15 @@ class Taking:
             self._order = _Order(reason, 0, now_s)
             claim_s = CLAIM_BY_SCHEDULE_S if reason in BOUNDED_REASONS else CLAIM_S
             self._advance(self._heap.begin(now_s, BY_WISH, claim_s, wake=reason not in BOUNDED_REASONS), now_s)
+
+    def _hurry(self, order: _Order, now_s: float) -> None:
+        """Who asks for a dump does not wait for one that nobody asked for and a sleeping program has not heard of."""
+        asked = next((reason for reason in self._waiting if reason not in BOUNDED_REASONS), None)
+        if asked is None or order.reason not in BOUNDED_REASONS or not self._heap.hurry(now_s):
+            return
+        self._waiting.remove(asked)
+        self.want(order.reason)
+        self._order = _Order(asked, order.ticket, now_s)
 
     def _advance(self, stage: Stage, now_s: float) -> None:
         order = self._order

@@ -74,6 +74,17 @@ def frozen(ledger: DrawnLedger, owner: int = BY_WISH) -> None:
     ledger.becomes(owner=owner, state=WALKING, frozen=True)
 
 
+def test_a_wish_that_somebody_waits_for_by_now_has_its_time_anew(ledger: DrawnLedger, watch: HeapWatch) -> None:
+    watch.begin(10.0, BY_WISH, CLAIM_BY_SCHEDULE_S)
+
+    assert watch.hurry(10.9)
+    assert watch.step(10.9 + CLAIM_BY_SCHEDULE_S) is Stage.WISHED
+
+    frozen(ledger)
+    assert watch.step(12.0) is Stage.FROZEN
+    assert not watch.hurry(12.1)
+
+
 def test_a_wish_is_heard_frozen_walked_and_fetched(ledger: DrawnLedger, watch: HeapWatch) -> None:
     assert watch.begin(10.0, BY_WISH) is Stage.WISHED
     assert ledger.wished
