@@ -85,9 +85,9 @@ def test_a_program_that_grows_is_told_with_its_line_and_its_thread(
 def test_a_quiet_twin_is_left_in_peace(program: Path, mode: list[str], tmp_path: Path) -> None:
     report = report_on(program, tmp_path, mode)
 
-    # On a machine too busy to tell, saying so is peace as well.
+    # On a machine too busy to tell, saying so is peace as well, also of a single place.
     assert report["verdict"] in {"STABLE", "UNKNOWN"}, report["sentence"]
-    assert report["findings"] == []
+    assert [finding["sentence"] for finding in report["findings"] if finding["verdict"] != "UNKNOWN"] == []
 
 
 # What a sentence must name: the line that keeps the memory, or the pool.

@@ -342,33 +342,6 @@ def test_a_server_is_judged_under_its_load_and_stopped(
     assert done.returncode == code, done.stdout + done.stderr
 
 
-FORKING = """
-    import os, signal, sys
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    workers = [os.fork() for _ in range(1)]
-    if not workers[0]:
-        server.serve_forever()
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(workers[0], signal.SIGTERM) or sys.exit())
-    open("port", "w").write(str(server.server_port))
-    while True:
-        signal.pause()
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("limit", "code"), [("pass", 1), ("len(SEEN) > 50 and SEEN.clear()", 0)])
-def test_of_a_server_that_forks_the_workers_are_judged_under_its_load(tmp_path: Path, limit: str, code: int) -> None:
-    serving = textwrap.dedent(SERVER).partition("server = ")[0].replace("LIMIT", limit)
-    (tmp_path / "server.py").write_text(serving + textwrap.dedent(FORKING))
-    (tmp_path / "client.py").write_text(textwrap.dedent(CLIENT))
-    load = f"exec {sys.executable} client.py {{iterations}}"
-
-    done = gate("--load", load, "--iterations", "1000", "--", "server.py", cwd=tmp_path)
-
-    assert done.returncode == code, done.stdout + done.stderr
-
-
 def test_a_load_that_fails_is_no_verdict(tmp_path: Path) -> None:
     (tmp_path / "server.py").write_text(textwrap.dedent(SERVER).replace("LIMIT", "pass"))
 
